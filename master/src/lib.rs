@@ -1,0 +1,1 @@
+//! The master of Overstate: keys, jobs, delivery, presence, events, access, store.

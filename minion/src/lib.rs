@@ -1,0 +1,1 @@
+//! The agent of Overstate: connection, job execution, execution modules, grains.

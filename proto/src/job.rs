@@ -1,0 +1,161 @@
+//! A job on its way: what the operator signs, what the master publishes, what a minion returns.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Args, FunctionName, JobId, MinionId, OperatorName, Value};
+
+/// What an operator asks for. `ctl` signs the msgpack bytes of this with the operator's key
+/// (context [`REQUEST`](crate::sign::REQUEST)); the master passes those very bytes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Chosen at random for each request: the same one is never carried out twice.
+    pub nonce: [u8; 16],
+    pub operator: OperatorName,
+    /// The target expression as text; parsed by everyone who reads it.
+    pub target: String,
+    pub function: FunctionName,
+    pub args: Args,
+    /// Microseconds since 1970; the master refuses the request later than this.
+    pub valid_until: u64,
+    pub options: RunOptions,
+}
+
+/// How a request is to be carried out; signed with it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunOptions {
+    /// How many minions run it at once: a sliding window.
+    pub batch: Option<Batch>,
+    /// Only this many of the matching minions, chosen at random by the master.
+    pub subset: Option<u32>,
+    /// How long an absent minion may still pick the job up, in seconds.
+    pub ttl: Option<u32>,
+    /// Send output lines while the job runs.
+    pub stream: bool,
+    /// End the job for minions not yet started when one fails.
+    pub fail_fast: bool,
+    /// Kept in the audit log.
+    pub comment: Option<String>,
+    /// Hash of the state tree this request was made against (hex blake3), where it matters.
+    pub tree: Option<String>,
+}
+
+/// `--batch 10` or `--batch 25%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Batch {
+    Count(u32),
+    Percent(u8),
+}
+
+impl Batch {
+    /// The window's size among `total` minions; never 0.
+    pub fn window(self, total: usize) -> usize {
+        let size = match self {
+            Batch::Count(count) => count as usize,
+            Batch::Percent(percent) => total * usize::from(percent) / 100,
+        };
+        size.max(1)
+    }
+}
+
+/// What the master signs (context [`PUBLISH`](crate::sign::PUBLISH)) around an operator's signed
+/// request; once a wave, whatever the number of minions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub jid: JobId,
+    /// The signed [`Request`], byte for byte as the operator signed it.
+    pub request: crate::sign::Signed,
+    /// Microseconds since 1970 on the master's clock: not to be started later than this.
+    pub expires: u64,
+    /// 0 for the first wave of a batch, then counting.
+    pub wave: u32,
+    /// The state tree (hex blake3 of its manifest) that this run uses.
+    pub tree: Option<String>,
+}
+
+/// A verified job, as a minion runs it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub jid: JobId,
+    pub request: Request,
+    pub expires: u64,
+    pub tree: Option<String>,
+}
+
+/// How a (job, minion) pair ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Ok,
+    Failed,
+    /// The minion or the master would not run it.
+    Refused,
+    /// It was not started within its time to live.
+    Expired,
+    /// The minion was not connected and did not come within the time to live.
+    Offline,
+    /// It was started, and no return can ever come.
+    Lost,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Offline => "offline",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Ok, Self::Failed, Self::Refused, Self::Expired, Self::Offline, Self::Lost]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or(())
+    }
+}
+
+/// What one minion has to say at the end of one job. The minion's name is not in it: it comes
+/// from the connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Return {
+    pub jid: JobId,
+    pub outcome: Outcome,
+    /// What the function gave; for other ends, the reason as a string.
+    pub value: Value,
+    /// Salt's `retcode`: 0 when all is well.
+    pub retcode: i32,
+    /// When it started, in microseconds since 1970 on the master's clock.
+    pub started: u64,
+    /// How long it took, in microseconds.
+    pub duration: u64,
+    /// Output went over its bound and was cut.
+    #[serde(default)]
+    pub truncated: bool,
+}
+
+/// How a pair ended, as the ledger and `ctl` know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairEnd {
+    pub minion: MinionId,
+    pub ret: Return,
+    /// When the master had it, in microseconds since 1970.
+    pub at: u64,
+}

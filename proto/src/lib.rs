@@ -1,0 +1,20 @@
+//! The wire of Overstate as values: ids, jobs, targets, signatures, sessions and delivery.
+//!
+//! Everything here takes bytes and time and gives bytes and decisions. There is no socket, no
+//! clock and no runtime in this crate, except below [`net`] (feature `net`), which holds the
+//! transports. It depends on no other crate of this workspace.
+
+mod args;
+mod id;
+pub mod job;
+pub mod message;
+pub mod sign;
+
+pub use args::Args;
+pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};
+pub use job::{Batch, Job, Outcome, Publish, Request, Return, RunOptions};
+
+/// A value as functions take and give it: what JSON can say, mappings in their order.
+pub type Value = serde_json::Value;
+/// A mapping of [`Value`]s in the order it was written.
+pub type Map = serde_json::Map<String, Value>;

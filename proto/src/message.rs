@@ -1,0 +1,449 @@
+//! What is said on a connection, once its Noise session stands.
+//!
+//! A connection begins with the initiator's hello ([`MinionHello`] or [`OperatorHello`]), which
+//! the master answers with `Welcome` or `Refused` before anything else. Nothing said in a Noise
+//! handshake has an effect: its first message could be a replay.
+//!
+//! # Delivery between a master and a minion
+//! Sequence numbers count from 1 on each connection; what went before is settled by the hello.
+//!
+//! * *Down*: `Publish` carries `seq`; the minion answers `Received {up_to}` (cumulative) as soon
+//!   as it has the job in memory, verified. At most [`DOWN_JOBS`] publishes or [`DOWN_BYTES`] are
+//!   unacknowledged on a connection.
+//! * *Up*: `Return` carries its `seq`; the master answers `Stored {up_to}` (cumulative) once it is
+//!   on disk; only then the minion drops it from its spool. At most the bytes that `Credit` has
+//!   granted so far (cumulative, [`UP_BYTES`] at the start) are under way.
+//! * On (re)connecting a minion names the jobs that it is running and those whose returns are in
+//!   its spool (it sends these again at once). For every open pair of that minion that is not
+//!   among them the master sends the job again if it is within its TTL (the minion dedupes by
+//!   jid), and asks `Fate` otherwise.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    JobId, Map, MinionId, OperatorName, Return, Value, job::Outcome, job::PairEnd, sign::PublicKey, sign::Signed,
+};
+
+pub const DOWN_JOBS: u64 = 64;
+pub const DOWN_BYTES: u64 = 256 * 1024;
+pub const UP_BYTES: u64 = 256 * 1024;
+/// Seconds between heartbeats, each way; [`DEAD_AFTER`] of them missed mean a dead peer.
+pub const HEARTBEAT: u64 = 15;
+pub const DEAD_AFTER: u64 = 3;
+
+/// Which of a connection's lanes a message takes; lower ones go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Lane {
+    Control = 0,
+    Returns = 1,
+    Files = 2,
+}
+
+/// A minion's first word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MinionHello {
+    /// The name it would like; it is its name only if its *key* is known by it.
+    pub id: MinionId,
+    pub version: String,
+    /// A one-time enrolment token, for a key that the master does not know yet.
+    pub token: Option<String>,
+    pub grains: Map,
+    /// The minion's clock, in microseconds since 1970.
+    pub now: u64,
+    /// Jobs that it has and that have not ended.
+    pub running: Vec<JobId>,
+    /// Jobs whose returns are in its spool.
+    pub spooled: Vec<JobId>,
+}
+
+/// An operator's first word. The name comes from the key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperatorHello {
+    pub version: String,
+}
+
+/// The first message on any connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Hello {
+    Minion(Box<MinionHello>),
+    Operator(OperatorHello),
+}
+
+/// Why the master will not talk to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The key waits for `ctl key accept`.
+    Pending,
+    Rejected,
+    /// The key was deleted while it was connected.
+    Deleted,
+    /// Another key already has this name.
+    NameTaken,
+    /// The key is known by another name.
+    OtherName(MinionId),
+    BadToken,
+    UnknownOperator,
+    /// The same key connected again; the newer connection stays.
+    Replaced,
+    /// Too many connections at once, or too many refusals from there.
+    Busy,
+    Version(String),
+    ShuttingDown,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pending => f.write_str("the key is pending: accept it with `ctl key accept`"),
+            Self::Rejected => f.write_str("the key was rejected"),
+            Self::Deleted => f.write_str("the key was deleted"),
+            Self::NameTaken => f.write_str("another key already has this name"),
+            Self::OtherName(id) => write!(f, "this key is known as {id}"),
+            Self::BadToken => f.write_str("the enrolment token is unknown, used or expired"),
+            Self::UnknownOperator => f.write_str("no operator has this key"),
+            Self::Replaced => f.write_str("the same key connected again"),
+            Self::Busy => f.write_str("the master is busy"),
+            Self::Version(why) => write!(f, "versions do not fit: {why}"),
+            Self::ShuttingDown => f.write_str("the master is shutting down"),
+        }
+    }
+}
+
+/// Which of a running job's outputs a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+    /// Progress that is not output: a state that ended, as JSON.
+    Progress,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromMinion {
+    /// Every `Publish` up to and with this one is in memory, verified and deduplicated.
+    Received {
+        up_to: u64,
+    },
+    /// The job runs now.
+    Started {
+        jid: JobId,
+    },
+    Return {
+        seq: u64,
+        ret: Box<Return>,
+    },
+    /// Output of a job that runs with `stream`; not kept, not acknowledged.
+    Output {
+        jid: JobId,
+        stream: Stream,
+        text: String,
+    },
+    /// An event from `event.send`.
+    Event {
+        tag: String,
+        data: Value,
+    },
+    /// Grains have changed.
+    Grains(Map),
+    /// What became of a job the master asked about: nothing known of it, so it never started.
+    Unknown {
+        jid: JobId,
+    },
+    Ping {
+        now: u64,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToMinion {
+    Welcome {
+        /// The master's clock, in microseconds since 1970.
+        now: u64,
+        /// Grains that the master fixed for this minion (`ctl key accept --grain`).
+        fixed_grains: Map,
+    },
+    Refused {
+        why: Refusal,
+        /// Seconds to wait before the next try.
+        retry_after: u32,
+    },
+    /// `publish` is a signed [`Publish`](crate::Publish).
+    Publish {
+        seq: u64,
+        publish: Signed,
+    },
+    /// Returns up to and with this one are on the master's disk.
+    Stored {
+        up_to: u64,
+    },
+    /// Bytes of returns granted since the connection began.
+    Credit {
+        bytes: u64,
+    },
+    /// Report on this job: run it on, send its return, or say `Unknown`.
+    Fate {
+        jid: JobId,
+    },
+    Ping {
+        now: u64,
+    },
+}
+
+/// A question of `ctl`; answers carry the same `id`, and a question may have many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    pub id: u32,
+    pub query: Query,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Query {
+    /// `request` is a signed [`Request`](crate::Request). Answered with `Job`, then (when
+    /// `follow`) the pairs as they end, then `Done`.
+    Run {
+        request: Signed,
+        follow: bool,
+    },
+    /// The job's pairs that ended, then those that end, then `Done`.
+    Follow {
+        jid: JobId,
+    },
+    /// No more answers to question `id`, please.
+    Forget {
+        id: u32,
+    },
+    /// Who would match.
+    Resolve {
+        target: String,
+    },
+    Jobs(JobFilter),
+    Job {
+        jid: JobId,
+    },
+    Minions {
+        id: Option<MinionId>,
+    },
+    ForgetMinion {
+        id: MinionId,
+    },
+    Keys,
+    Refused,
+    KeyAccept {
+        id: String,
+        grains: Map,
+        include_rejected: bool,
+    },
+    KeyReject {
+        id: String,
+    },
+    KeyDelete {
+        id: String,
+    },
+    /// A one-time enrolment token, valid for this many seconds.
+    Token {
+        id: Option<MinionId>,
+        valid_for: u32,
+    },
+    Operators,
+    OperatorAdd(OperatorEntry),
+    OperatorRevoke {
+        name: OperatorName,
+    },
+    /// Events whose tag matches the glob, from now on.
+    Events {
+        tag: String,
+    },
+    SendEvent {
+        tag: String,
+        data: Value,
+    },
+    /// What the master is doing: counters, queues, store.
+    Status,
+}
+
+/// Which jobs to list. Times in microseconds since 1970; globs elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobFilter {
+    pub since: Option<u64>,
+    pub until: Option<u64>,
+    pub operator: Option<String>,
+    pub function: Option<String>,
+    /// Jobs that went to a minion whose id matches, or whose target text is this.
+    pub target: Option<String>,
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToOperator {
+    Welcome { master: String, version: String, operator: OperatorName, now: u64 },
+    Refused { why: Refusal },
+    Answer { id: u32, reply: Reply },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// A run was recorded, and is being sent.
+    Job(JobStart),
+    /// A pair ended.
+    End(Box<PairEnd>),
+    /// A pair's job runs now.
+    Started {
+        minion: MinionId,
+    },
+    Output {
+        minion: MinionId,
+        stream: Stream,
+        text: String,
+    },
+    /// Every pair has ended.
+    Done,
+    Matched {
+        connected: Vec<MinionId>,
+        absent: Vec<Absent>,
+    },
+    Jobs(Vec<JobRow>),
+    JobDetail(Box<JobDetail>),
+    Minions(Vec<MinionRow>),
+    Keys(Vec<KeyRow>),
+    Refusals(Vec<RefusedRow>),
+    Token(String),
+    Operators(Vec<OperatorEntry>),
+    Event {
+        tag: String,
+        data: Value,
+    },
+    Value(Value),
+    /// Done, and what it was done to.
+    Changed(Vec<String>),
+    Error(Fault),
+}
+
+/// A refusal of a question, for the operator's eyes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FaultKind {
+    NoMatch,
+    NotPermitted,
+    /// Target, function or arguments were malformed.
+    Usage,
+    NotFound,
+    /// The store could not keep it, so it was not begun.
+    Store,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobStart {
+    pub jid: JobId,
+    pub expected: Vec<MinionId>,
+    /// Those of `expected` that are not connected now.
+    pub absent: Vec<Absent>,
+}
+
+/// A minion that is not connected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Absent {
+    pub minion: MinionId,
+    /// Since when, in microseconds since 1970; `None` if it was never seen.
+    pub since: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobRow {
+    pub jid: JobId,
+    pub operator: OperatorName,
+    /// Address that the operator asked from.
+    pub from: String,
+    pub target: String,
+    pub function: String,
+    pub args: crate::Args,
+    pub comment: Option<String>,
+    pub expected: u32,
+    /// How many pairs ended how.
+    pub ends: Vec<(Outcome, u32)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobDetail {
+    pub row: JobRow,
+    pub ends: Vec<PairEnd>,
+    /// Pairs that have not ended, with what is known of each.
+    pub open: Vec<(MinionId, PairState)>,
+}
+
+/// How far an open pair has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairState {
+    Targeted,
+    Sent,
+    Received,
+    Running,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MinionRow {
+    pub id: MinionId,
+    pub connected: bool,
+    /// When its present state (connected or not) began, in microseconds since 1970.
+    pub since: Option<u64>,
+    pub last_seen: Option<u64>,
+    pub address: Option<String>,
+    pub version: Option<String>,
+    /// The minion's clock minus the master's, in microseconds.
+    pub clock_offset: Option<i64>,
+    /// Only when one minion was asked for.
+    pub grains: Option<Map>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    Pending,
+    Accepted,
+    Rejected,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeyRow {
+    pub id: MinionId,
+    pub key: PublicKey,
+    pub state: KeyState,
+    pub since: u64,
+    pub fixed_grains: Map,
+}
+
+/// A peer that was turned away, for `ctl key list --refused`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefusedRow {
+    pub id: String,
+    pub address: String,
+    pub reason: String,
+    pub count: u64,
+    pub last: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperatorEntry {
+    pub name: OperatorName,
+    pub key: PublicKey,
+    pub rules: Vec<Rule>,
+}
+
+/// What an operator may do: every listed function (globs) on minions that match.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub functions: Vec<String>,
+    pub targets: String,
+}
+
+/// A signed job's bytes on their way to a connection's writer.
+pub type Sealed = Bytes;

@@ -1,0 +1,144 @@
+//! Functions that can be called: by an operator, by a template, by a state.
+
+use proto::{Args, FunctionName, Map, MinionId, Value};
+
+use crate::{Host, Look};
+
+/// What calling a function may do. Declared by each function, relied upon by the minion
+/// (where it runs, what survives a crash) and by dry runs (what may be called).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing; may be asked again after a crash.
+    Reads,
+    /// Starts what the caller names (`cmd.*`). Runs at most once.
+    Runs,
+    /// Changes the host. Runs at most once, in a child of its own.
+    Writes,
+}
+
+/// One line of output of a job that is still running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    Stdout(String),
+    Stderr(String),
+}
+
+/// One parameter of a function, as `sys.argspec` and `ctl doc` show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    pub name: &'static str,
+    /// How the default is written in Salt's documentation (`None`, `True`, `'/bin/sh'`);
+    /// `None` for a required parameter.
+    pub default: Option<&'static str>,
+}
+
+/// A function: its name, its documentation (Markdown; the first line is the summary, and a
+/// line that starts with `ctl run` is the example), its parameters, and what it does.
+pub struct Function {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub params: &'static [Param],
+    pub effect: Effect,
+    pub call: fn(&Context<'_>, Args) -> Result<Value, CallError>,
+}
+
+/// What can be called by name. Templates (`salt['m.f']()`), states and functions themselves
+/// call through this.
+pub trait Functions: Send + Sync {
+    fn find(&self, name: &str) -> Option<&'static Function>;
+    /// All of them, for `sys.list_functions` and "did you mean".
+    fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_>;
+}
+
+/// Where a call happens.
+pub struct Context<'a> {
+    pub id: &'a MinionId,
+    pub look: &'a dyn Look,
+    /// `None` where nothing may be started or changed: on the master, and in dry runs.
+    pub host: Option<&'a dyn Host>,
+    pub functions: &'a dyn Functions,
+    pub pillar: &'a Map,
+    /// The configuration as Salt's `__opts__`.
+    pub opts: &'a Map,
+    /// What the agent can do that a function alone cannot (send an event, list its jobs).
+    pub agent: Option<&'a dyn Agent>,
+    /// Called with each line of output while the job runs.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// A function that ended well and still failed (`test.retcode 3`, `cmd.run false`) says so here.
+    pub retcode: &'a std::sync::atomic::AtomicI32,
+}
+
+/// What a function may ask of the agent that runs it. All of it is refused politely where
+/// there is no agent (`ctl call`).
+pub trait Agent: Send + Sync {
+    /// `salt/…` and `overstate/…` are refused: facts about the bus are the bus's own to tell.
+    fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError>;
+    /// The jobs that run now, as `saltutil.running` shows them.
+    fn running(&self) -> Vec<Value>;
+    /// Sends a signal to a job's process group. Gives whether there was such a job.
+    fn signal(&self, jid: &str, signal: i32) -> bool;
+    fn restart(&self);
+    fn refresh_grains(&self);
+}
+
+impl<'a> Context<'a> {
+    /// The writing door, or the error that says why it is shut.
+    pub fn host(&self) -> Result<&'a dyn Host, CallError> {
+        self.host.ok_or(CallError::NotHere)
+    }
+
+    pub fn agent(&self) -> Result<&'a dyn Agent, CallError> {
+        self.agent.ok_or(CallError::NoAgent)
+    }
+
+    /// Calls another function by name, as Salt's `__salt__` does.
+    pub fn call(&self, name: &FunctionName, args: Args) -> Result<Value, CallError> {
+        let function =
+            self.functions.find(name.as_str()).ok_or_else(|| CallError::unknown(name.as_str(), self.functions))?;
+        (function.call)(self, args)
+    }
+}
+
+/// Why a call gave no value. The text is for the operator; [`CallError::hint`] adds what to try.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum CallError {
+    #[error("function {name} does not exist")]
+    Unknown { name: String, nearest: Option<String> },
+    #[error("{0}")]
+    Arguments(String),
+    #[error("{0}")]
+    Failed(String),
+    #[error("this would start a process or change the host, which is not possible here")]
+    NotHere,
+    #[error("this needs a running minion; there is none behind `ctl call`")]
+    NoAgent,
+}
+
+impl CallError {
+    pub fn unknown(name: &str, functions: &dyn Functions) -> Self {
+        let nearest = functions
+            .all()
+            .map(|f| (strsim::damerau_levenshtein(name, f.name), f.name))
+            .filter(|&(distance, _)| distance <= 3)
+            .min_by_key(|&(distance, _)| distance)
+            .map(|(_, name)| name.to_owned());
+        Self::Unknown { name: name.to_owned(), nearest }
+    }
+
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self::Failed(why.into())
+    }
+
+    pub fn arguments(why: impl Into<String>) -> Self {
+        Self::Arguments(why.into())
+    }
+
+    /// What to try instead, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { nearest: Some(name), .. } => Some(format!("did you mean {name}?")),
+            Self::Unknown { nearest: None, .. } => Some("`ctl doc` lists what there is".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The two doors to a host: [`Look`] reads, [`Host`] writes.
+//!
+//! Planning a state is given a `&dyn Look`; only what a plan carries out is given a
+//! `&dyn Host`. So a dry run cannot write, by type.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use proto::Map;
+
+/// What kind of thing a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    Symlink,
+    Block,
+    Character,
+    Fifo,
+    Socket,
+}
+
+/// What `lstat` tells, with names where the host knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    pub kind: Kind,
+    pub size: u64,
+    /// Permission bits, `0o7777` at most.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    pub atime: i64,
+    pub ctime: i64,
+    pub inode: u64,
+}
+
+/// A process to start.
+#[derive(Debug, Clone, Default)]
+pub struct Command {
+    /// The program and its arguments; with `shell`, one element that the shell reads.
+    pub argv: Vec<String>,
+    /// The shell that reads `argv[0]`, or none to start the program itself.
+    pub shell: Option<PathBuf>,
+    pub cwd: Option<PathBuf>,
+    pub env: Vec<(String, String)>,
+    pub clean_env: bool,
+    pub stdin: Option<Vec<u8>>,
+    pub runas: Option<String>,
+    pub group: Option<String>,
+    pub umask: Option<u32>,
+    pub timeout: Option<Duration>,
+    /// Put standard error into `Output::stdout`, in the order it came.
+    pub merge_stderr: bool,
+}
+
+/// What a finished process left.
+#[derive(Debug, Clone, Default)]
+pub struct Output {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// The exit code; 128 + N for a process that signal N ended.
+    pub code: i32,
+    pub pid: u32,
+    pub timed_out: bool,
+    /// Output went over the bound and was cut.
+    pub truncated: bool,
+}
+
+/// What may be read of a host.
+pub trait Look: Send + Sync {
+    fn grains(&self) -> &Map;
+
+    /// A file's bytes, at most `limit` of them; a longer file is an error, not a part.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Does not follow a link at the end of the path.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+
+    /// The names in a directory, sorted.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The absolute path of a program, searched as the shell would.
+    fn which(&self, program: &str) -> Option<PathBuf>;
+
+    /// Starts a command that is known to change nothing (`dpkg-query`, `systemctl is-active`).
+    /// What may be started is ours to choose; a user's command goes through [`Host::run`].
+    fn probe(&self, command: &Command) -> io::Result<Output>;
+}
+
+/// What may be changed on a host.
+pub trait Host: Look {
+    /// Runs a command to its end, killing its whole process group at its time-out.
+    fn run(&self, command: &Command) -> io::Result<Output>;
+
+    /// Replaces a file in one step: a reader sees the old bytes or the new, never a part.
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
+
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()>;
+    /// `None` leaves that half as it is; does not follow a link.
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()>;
+}
