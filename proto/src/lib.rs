@@ -7,6 +7,7 @@
 mod args;
 mod id;
 pub mod job;
+pub mod layout;
 pub mod message;
 pub mod sign;
 

@@ -11,8 +11,12 @@
 //!   as it has the job in memory, verified. At most [`DOWN_JOBS`] publishes or [`DOWN_BYTES`] are
 //!   unacknowledged on a connection.
 //! * *Up*: `Return` carries its `seq`; the master answers `Stored {up_to}` (cumulative) once it is
-//!   on disk; only then the minion drops it from its spool. At most the bytes that `Credit` has
-//!   granted so far (cumulative, [`UP_BYTES`] at the start) are under way.
+//!   on disk; only then the minion drops it from its spool. A return counts with the bytes of its
+//!   encoded message, and is sent only if all returns of this connection together stay within what
+//!   `Credit` has granted (cumulative since the connection began, [`UP_BYTES`] at the start). The
+//!   master tops it up by itself as it stores, so small returns never wait; a minion whose next
+//!   return does not fit asks `Want {bytes}` once and gets its `Credit` in its turn, from a pool
+//!   that all minions share: ten thousand answers of 1 MiB come in one after the other.
 //! * On (re)connecting a minion names the jobs that it is running and those whose returns are in
 //!   its spool (it sends these again at once). For every open pair of that minion that is not
 //!   among them the master sends the job again if it is within its TTL (the minion dedupes by
@@ -27,7 +31,8 @@ use crate::{
 
 pub const DOWN_JOBS: u64 = 64;
 pub const DOWN_BYTES: u64 = 256 * 1024;
-pub const UP_BYTES: u64 = 256 * 1024;
+/// What a minion may send up unasked. 10,000 of them together stay within the master's bounds.
+pub const UP_BYTES: u64 = 8 * 1024;
 /// Seconds between heartbeats, each way; [`DEAD_AFTER`] of them missed mean a dead peer.
 pub const HEARTBEAT: u64 = 15;
 pub const DEAD_AFTER: u64 = 3;
@@ -133,6 +138,10 @@ pub enum FromMinion {
     Return {
         seq: u64,
         ret: Box<Return>,
+    },
+    /// The next return needs this much credit in all (cumulative, as `Credit` counts).
+    Want {
+        bytes: u64,
     },
     /// Output of a job that runs with `stream`; not kept, not acknowledged.
     Output {
