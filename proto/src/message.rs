@@ -22,6 +22,8 @@
 //!   among them the master sends the job again if it is within its TTL (the minion dedupes by
 //!   jid), and asks `Fate` otherwise.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -295,8 +297,8 @@ pub enum ToOperator {
 pub enum Reply {
     /// A run was recorded, and is being sent.
     Job(JobStart),
-    /// A pair ended.
-    End(Box<PairEnd>),
+    /// Pairs that ended, each once; as many at a time as there are.
+    Ends(Vec<Arc<PairEnd>>),
     /// A pair's job runs now.
     Started {
         minion: MinionId,
