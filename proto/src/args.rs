@@ -9,9 +9,9 @@ use crate::{Map, Value};
 /// `__kwarg__`; here they are apart from the start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Args {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub positional: Vec<Value>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default)]
     pub named: Map,
 }
 

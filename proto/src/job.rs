@@ -12,6 +12,7 @@ use crate::{Args, FunctionName, JobId, MinionId, OperatorName, Value};
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// Chosen at random for each request: the same one is never carried out twice.
+    #[serde(with = "crate::codec::array")]
     pub nonce: [u8; 16],
     pub operator: OperatorName,
     /// The target expression as text; parsed by everyone who reads it.

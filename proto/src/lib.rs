@@ -5,10 +5,12 @@
 //! transports. It depends on no other crate of this workspace.
 
 mod args;
+pub mod codec;
 mod id;
 pub mod job;
 pub mod layout;
 pub mod message;
+pub mod session;
 pub mod sign;
 
 pub use args::Args;
