@@ -1,1 +1,35 @@
-//! Overstate's harness, end-to-end tests, conformance against real Salt, bench and tidy rules.
+//! The harness of the end-to-end tests: fleets of real processes in a temporary folder.
+//!
+//! * [`fleet::Fleet`] is a master and its minions, each a process of the built `ctl`, laid out as
+//!   a person would by hand; it knows how to kill, freeze, restart and question them.
+//! * [`hosts::Net`] gives each of them a network namespace, an address and a hostname of its own.
+//! * [`process::Daemon`] is one such process; it dies with the test, whatever happens to the test.
+//! * [`binary::ctl`] finds, or first builds, the binary under test.
+//! * [`needs`] names what a test wants of the machine; a test never passes by not running.
+//!
+//! Nothing here is asynchronous, and nothing sleeps longer than it must: everything that waits
+//! goes through [`wait::until`], which gives up loudly.
+
+pub mod binary;
+pub mod fleet;
+pub mod heavy;
+pub mod hosts;
+pub mod needs;
+pub mod process;
+pub mod wait;
+
+pub use fleet::{Fleet, Ran, Transport};
+
+/// Turns test bodies that take a [`Transport`] into one test per transport:
+/// `over_both! { pings, pings_twice }` gives `tcp::pings`, `zeromq::pings` and so on.
+#[macro_export]
+macro_rules! over_both {
+    ($($name:ident),* $(,)?) => {
+        mod tcp {
+            $(#[test] fn $name() { super::$name($crate::Transport::Tcp) })*
+        }
+        mod zeromq {
+            $(#[test] fn $name() { super::$name($crate::Transport::Zeromq) })*
+        }
+    };
+}
