@@ -152,6 +152,23 @@ pub struct Return {
     pub truncated: bool,
 }
 
+impl Return {
+    /// What this return counts against credit, on both sides: see [`message`](crate::message).
+    pub fn weight(&self) -> u64 {
+        64 + size(&self.value)
+    }
+}
+
+/// About how many bytes a value takes, encoded or in memory.
+pub fn size(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 9,
+        Value::String(text) => 5 + text.len() as u64,
+        Value::Array(items) => 5 + items.iter().map(size).sum::<u64>(),
+        Value::Object(map) => 5 + map.iter().map(|(key, value)| 5 + key.len() as u64 + size(value)).sum::<u64>(),
+    }
+}
+
 /// How a pair ended, as the ledger and `ctl` know it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PairEnd {

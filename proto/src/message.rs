@@ -11,8 +11,8 @@
 //!   as it has the job in memory, verified. At most [`DOWN_JOBS`] publishes or [`DOWN_BYTES`] are
 //!   unacknowledged on a connection.
 //! * *Up*: `Return` carries its `seq`; the master answers `Stored {up_to}` (cumulative) once it is
-//!   on disk; only then the minion drops it from its spool. A return counts with the bytes of its
-//!   encoded message, and is sent only if all returns of this connection together stay within what
+//!   on disk; only then the minion drops it from its spool. A return counts with its
+//!   [`weight`](crate::Return::weight), and is sent only if all returns of this connection together stay within what
 //!   `Credit` has granted (cumulative since the connection began, [`UP_BYTES`] at the start). The
 //!   master tops it up by itself as it stores, so small returns never wait; a minion whose next
 //!   return does not fit asks `Want {bytes}` once and gets its `Credit` in its turn, from a pool
