@@ -2,7 +2,7 @@
 
 use proto::{Args, FunctionName, Map, MinionId, Value};
 
-use crate::{Host, Look};
+use crate::{Host, Look, Tree};
 
 /// What calling a function may do. Declared by each function, relied upon by the minion
 /// (where it runs, what survives a crash) and by dry runs (what may be called).
@@ -57,6 +57,8 @@ pub struct Context<'a> {
     /// `None` where nothing may be started or changed: on the master, and in dry runs.
     pub host: Option<&'a dyn Host>,
     pub functions: &'a dyn Functions,
+    /// Where `salt://` files come from; [`NoTree`](crate::tree::NoTree) where there are none.
+    pub tree: &'a dyn Tree,
     pub pillar: &'a Map,
     /// The configuration as Salt's `__opts__`.
     pub opts: &'a Map,

@@ -4,7 +4,13 @@
 //! the host is touched only through [`Host`].
 
 pub mod call;
+pub mod diag;
 pub mod look;
+pub mod tree;
+pub mod value;
+pub mod yaml;
 
 pub use call::{CallError, Context, Effect, Function};
+pub use diag::Diagnostic;
 pub use look::{Command, Host, Look, Output, Stat};
+pub use tree::Tree;

@@ -1,0 +1,243 @@
+//! What went wrong, where, and what to try: one type for YAML, templates, SLS and configuration.
+
+use std::{fmt, fmt::Write as _, sync::Arc};
+
+/// A text that was read from somewhere, and the name it is known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+impl Source {
+    pub fn new(name: &str, text: &str) -> Arc<Self> {
+        Arc::new(Self { name: name.to_owned(), text: text.to_owned() })
+    }
+
+    /// Line `number`, counted from 1, without its end; empty when there is no such line.
+    pub fn line(&self, number: u32) -> &str {
+        self.text.lines().nth((number as usize).saturating_sub(1)).unwrap_or("")
+    }
+}
+
+/// A place in a source. Cheap to copy about: it shares the source.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    pub source: Arc<Source>,
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// How many characters to underline.
+    pub length: u32,
+}
+
+impl Place {
+    pub fn new(source: &Arc<Source>, line: u32, column: u32, length: u32) -> Self {
+        Self { source: source.clone(), line, column, length: length.max(1) }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.source.name, self.line, self.column)
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One step of the way that led to an error, nearest first: `included from`, `imported by` …
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub what: String,
+    pub place: Option<Place>,
+}
+
+/// An error with its place, its cause and a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Diagnostic {
+    /// The cause in one sentence, without a full stop.
+    pub message: String,
+    pub place: Option<Place>,
+    /// What to try.
+    pub hint: Option<String>,
+    /// Other places that matter, each with a word about it (`first given here`).
+    pub notes: Vec<Frame>,
+    /// How we came there, nearest first.
+    pub chain: Vec<Frame>,
+}
+
+impl Diagnostic {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// Gives it a place, unless it has one already.
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place.get_or_insert_with(|| place.clone());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    pub fn hint_opt(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    pub fn note(mut self, what: impl Into<String>, place: &Place) -> Self {
+        self.notes.push(Frame { what: what.into(), place: Some(place.clone()) });
+        self
+    }
+
+    /// Adds the next step outwards of the way that led here.
+    pub fn from(mut self, what: impl Into<String>, place: Option<&Place>) -> Self {
+        self.chain.push(Frame { what: what.into(), place: place.cloned() });
+        self
+    }
+
+    /// The text for a terminal; `color` adds ANSI colours.
+    pub fn render(&self, color: bool) -> String {
+        let mut out = String::new();
+        let paint = Paint(color);
+        let _ = writeln!(out, "{}{}", paint.red("error"), paint.bold(&format!(": {}", self.message)));
+        if let Some(place) = &self.place {
+            snippet(&mut out, paint, "-->", place);
+        }
+        for Frame { what, place } in &self.notes {
+            let _ = writeln!(out, "  {what}:");
+            if let Some(place) = place {
+                snippet(&mut out, paint, "-->", place);
+            }
+        }
+        for Frame { what, place } in &self.chain {
+            let at = place.as_ref().map_or(String::new(), |p| format!(" {p}"));
+            let _ = writeln!(out, "  {what}{at}");
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(out, "  {}: {hint}", paint.green("hint"));
+        }
+        out
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// All of them, one after the other with an empty line between.
+pub fn render_all(all: &[Diagnostic], color: bool) -> String {
+    all.iter().map(|d| d.render(color)).collect::<Vec<_>>().join("\n")
+}
+
+/// A long line is shown only around its place.
+const SHOWN: usize = 160;
+
+fn snippet(out: &mut String, paint: Paint, arrow: &str, place: &Place) {
+    let number = place.line.to_string();
+    let pad = " ".repeat(number.len());
+    let _ = writeln!(out, "{pad}{} {place}", paint.blue(arrow));
+    let line = place.source.line(place.line).replace('\t', " ");
+    let column = (place.column as usize).saturating_sub(1);
+    let total = line.chars().count();
+    if total == 0 {
+        return;
+    }
+    let skip = if column > SHOWN / 2 && total > SHOWN { column - SHOWN / 2 } else { 0 };
+    let shown: String = line.chars().skip(skip).take(SHOWN).collect();
+    let width = (place.length as usize).min(total.saturating_sub(column)).clamp(1, SHOWN);
+    let caret = " ".repeat(column - skip) + &"^".repeat(width);
+    let bar = paint.blue("|");
+    let _ = writeln!(out, "{pad} {bar}");
+    let _ = writeln!(out, "{} {bar} {}", paint.blue(&number), shown.trim_end());
+    let _ = writeln!(out, "{pad} {bar} {}", paint.red(&caret));
+}
+
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+    fn red(self, text: &str) -> String {
+        self.with("1;31", text)
+    }
+    fn blue(self, text: &str) -> String {
+        self.with("1;34", text)
+    }
+    fn green(self, text: &str) -> String {
+        self.with("1;32", text)
+    }
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+}
+
+/// The name among `known` that is most like `name`, if any is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).clamp(1, 4);
+    known
+        .into_iter()
+        .filter(|other| *other != name && other.len().abs_diff(name.len()) <= limit * 4)
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|&(distance, _)| distance <= limit)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, other)| other)
+}
+
+/// `did you mean X?`, where something near is known.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, known).map(|other| format!("did you mean {other}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_its_line_and_a_hint() {
+        let source = Source::new("webserver/init.sls", "a:\n  file.manged:\n    - name: x\n");
+        let error = Diagnostic::new("state file.manged does not exist")
+            .at(&Place::new(&source, 2, 3, 11))
+            .hint("did you mean file.managed?")
+            .from("included from", Some(&Place::new(&source, 1, 1, 1)));
+        assert_eq!(
+            error.render(false),
+            "error: state file.manged does not exist\n \
+             --> webserver/init.sls:2:3\n  |\n\
+             2 |   file.manged:\n  |   ^^^^^^^^^^^\n  \
+             included from webserver/init.sls:1:1\n  hint: did you mean file.managed?\n"
+        );
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_cut() {
+        let source = Source::new("x", &"é".repeat(1_000_000));
+        let shown = Diagnostic::new("m").at(&Place::new(&source, 1, 500_000, 900_000)).render(true);
+        assert!(shown.len() < 2_000, "{}", shown.len());
+    }
+
+    #[test]
+    fn only_near_names_are_meant() {
+        assert_eq!(nearest("file.manged", ["file.managed", "file.append"]), Some("file.managed"));
+        assert_eq!(nearest("zzz", ["file.managed"]), None);
+    }
+}
