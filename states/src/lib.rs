@@ -4,6 +4,7 @@
 //! the host is touched only through [`Host`].
 
 pub mod call;
+pub mod config;
 pub mod diag;
 pub mod look;
 pub mod tree;
