@@ -6,6 +6,7 @@
 
 mod args;
 pub mod codec;
+pub mod event;
 mod id;
 pub mod job;
 pub mod layout;

@@ -1,0 +1,87 @@
+//! Events, and every tag that we give one. Salt's tag where Salt has one, because reactors and
+//! scripts wait for these; `overstate/…` for what is ours.
+
+use globset::GlobBuilder;
+use serde::{Deserialize, Serialize};
+
+use crate::{JobId, MinionId, Value};
+
+/// A fact that somebody may wait for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub tag: String,
+    pub data: Value,
+    /// When it was published, in microseconds since 1970.
+    pub stamp: u64,
+}
+
+/// Minions came or went: `{"new": […], "lost": […]}`.
+pub const PRESENCE_CHANGE: &str = "salt/presence/change";
+/// A peer asked to be let in and was not.
+pub const AUTH: &str = "salt/auth";
+/// A key was accepted, rejected or deleted.
+pub const KEY: &str = "salt/key";
+/// A follower was too slow, and missed this many events.
+pub const MISSED: &str = "overstate/events/missed";
+/// The master started.
+pub const MASTER_START: &str = "overstate/master/start";
+
+/// A job was recorded.
+pub fn job_new(jid: JobId) -> String {
+    format!("salt/job/{jid}/new")
+}
+
+/// A pair of a job ended.
+pub fn job_ret(jid: JobId, minion: &MinionId) -> String {
+    format!("salt/job/{jid}/ret/{minion}")
+}
+
+/// A minion connected.
+pub fn minion_start(minion: &MinionId) -> String {
+    format!("salt/minion/{minion}/start")
+}
+
+/// Whether only the master may publish under this tag: facts about the bus are the bus's own to
+/// tell. `salt` itself counts, and so does a tag that only differs in slashes before it.
+pub fn is_reserved(tag: &str) -> bool {
+    let first = tag.trim_start_matches('/').split('/').next().unwrap_or_default();
+    matches!(first, "salt" | "overstate" | "minion_start") || tag.trim().is_empty()
+}
+
+/// Whether a tag matches a glob such as `salt/job/*/ret/web*`; `*` crosses slashes, as in Salt.
+/// A glob that cannot be read matches nothing.
+pub fn matches(glob: &str, tag: &str) -> bool {
+    GlobBuilder::new(glob).literal_separator(false).build().is_ok_and(|glob| glob.compile_matcher().is_match(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_salts() {
+        let jid = JobId::from_micros(1_795_260_474_000_042);
+        let web: MinionId = "web1".parse().unwrap();
+        assert_eq!(job_new(jid), "salt/job/20261121112754000042/new");
+        assert_eq!(job_ret(jid, &web), "salt/job/20261121112754000042/ret/web1");
+        assert_eq!(minion_start(&web), "salt/minion/web1/start");
+    }
+
+    #[test]
+    fn the_bus_keeps_its_own_tags() {
+        for reserved in ["salt/job/1/new", "salt", "/salt/auth", "overstate/x", "//overstate", "", "minion_start"] {
+            assert!(is_reserved(reserved), "{reserved:?}");
+        }
+        for free in ["deploy/done", "salted/x", "my/salt/x"] {
+            assert!(!is_reserved(free), "{free:?}");
+        }
+    }
+
+    #[test]
+    fn globs_cross_slashes() {
+        assert!(matches("salt/job/*", "salt/job/1/ret/web1"));
+        assert!(matches("*", "a/b"));
+        assert!(!matches("salt/auth", "salt/auth/x"));
+        assert!(!matches("[", "["));
+    }
+}
