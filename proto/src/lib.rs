@@ -7,10 +7,13 @@
 mod args;
 pub mod codec;
 pub mod event;
+pub mod frame;
 mod id;
 pub mod job;
 pub mod layout;
 pub mod message;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod session;
 pub mod sign;
 

@@ -1,0 +1,104 @@
+//! The door of a listener that strangers can reach.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{
+    Channel, Counters, Gate, GateLimits, Link, NetError, Pass, Refused,
+    channel::{Admission, accept_with},
+};
+use crate::{
+    session::{Local, SessionError},
+    sign::PublicKey,
+};
+
+/// Seconds that a crowded master asks strangers to wait.
+const COME_AGAIN: u16 = 5;
+
+type Admit = dyn Fn(&PublicKey) -> Result<(), SessionError> + Send + Sync;
+
+/// Makes sessions for strangers within bounds: so many handshakes at once, at most one of them
+/// being computed (the rest of the processor belongs to those who are in), none for an address
+/// that has failed too often. Every refusal is counted.
+pub struct Acceptor {
+    local: Arc<Local>,
+    gate: Gate,
+    computing: Semaphore,
+    admit: Box<Admit>,
+    pub counters: Arc<Counters>,
+}
+
+impl Acceptor {
+    pub fn new(local: Arc<Local>, limits: GateLimits) -> Self {
+        let gate = Gate::new(limits);
+        Self { local, gate, computing: Semaphore::new(1), admit: Box::new(|_| Ok(())), counters: Arc::default() }
+    }
+
+    /// Asks `admit` as soon as an identity is certain, in an IK handshake before its costly half.
+    /// [`SessionError::Busy`] makes the peer wait that long.
+    pub fn admitting(self, admit: impl Fn(&PublicKey) -> Result<(), SessionError> + Send + Sync + 'static) -> Self {
+        Self { admit: Box::new(admit), ..self }
+    }
+
+    /// To be asked before a task is spent on a new connection: `None` (then drop it) when too
+    /// many are pending.
+    pub fn enter(&self) -> Option<Pass> {
+        let pass = self.gate.enter();
+        if pass.is_none() {
+            self.counters.refuse(Refused::Busy);
+        }
+        pass
+    }
+
+    /// The handshake and the peer's first message, within
+    /// [`HANDSHAKE`](super::HANDSHAKE).
+    pub async fn accept(&self, link: Link, pass: Pass) -> Result<Channel, NetError> {
+        let visit = Visit { acceptor: self, ip: link.ip, computed: AtomicBool::new(false) };
+        let result = accept_with(link, &self.local, &visit).await;
+        match &result {
+            Ok(_) => self.counters.accept(),
+            Err(error) => visit.failed(error),
+        }
+        drop(pass);
+        result
+    }
+}
+
+struct Visit<'a> {
+    acceptor: &'a Acceptor,
+    ip: Option<IpAddr>,
+    computed: AtomicBool,
+}
+
+impl Visit<'_> {
+    fn failed(&self, error: &NetError) {
+        self.acceptor.counters.note(error);
+        // What failed before anything was computed has cost nothing.
+        if self.computed.load(Ordering::Relaxed) {
+            self.acceptor.gate.failed(self.ip, Instant::now());
+        }
+    }
+}
+
+impl Admission for Visit<'_> {
+    async fn compute(&self) -> Result<Option<SemaphorePermit<'_>>, SessionError> {
+        if !self.acceptor.gate.trusts(self.ip, Instant::now()) {
+            self.acceptor.counters.refuse(Refused::Address);
+            return Err(SessionError::Busy(COME_AGAIN));
+        }
+        self.computed.store(true, Ordering::Relaxed);
+        Ok(self.acceptor.computing.acquire().await.ok())
+    }
+
+    fn admit(&self, peer: &PublicKey) -> Result<(), SessionError> {
+        (self.acceptor.admit)(peer)
+    }
+}

@@ -1,0 +1,186 @@
+//! How many strangers may be at the door at once, and which addresses have lost their credit.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// What a [`Gate`] lets through.
+#[derive(Debug, Clone, Copy)]
+pub struct GateLimits {
+    /// Handshakes under way at once.
+    pub pending: usize,
+    /// Failures that an address may have in a row …
+    pub burst: f64,
+    /// … and how many of them are forgotten a second. A flood from one address makes the master
+    /// compute this often, and no more.
+    pub per_second: f64,
+    /// Addresses that are remembered; those beyond it share one account.
+    pub addresses: usize,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self { pending: 512, burst: 400.0, per_second: 200.0, addresses: 4096 }
+    }
+}
+
+/// Counts handshakes under way and failures by address. An IPv6 peer's address is its /64.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    limits: GateLimits,
+    pending: usize,
+    failures: HashMap<Option<IpAddr>, Failures>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    level: f64,
+    at: Instant,
+}
+
+impl Gate {
+    pub fn new(limits: GateLimits) -> Self {
+        Self(Arc::new(Mutex::new(State { limits, pending: 0, failures: HashMap::new() })))
+    }
+
+    /// A place among the pending, until the pass is dropped; `None` when there is none.
+    pub fn enter(&self) -> Option<Pass> {
+        let mut state = self.lock();
+        (state.pending < state.limits.pending).then(|| {
+            state.pending += 1;
+            Pass(self.clone())
+        })
+    }
+
+    /// Whether a handshake with this address is worth computing.
+    pub fn trusts(&self, ip: Option<IpAddr>, now: Instant) -> bool {
+        let mut state = self.lock();
+        let limits = state.limits;
+        let key = state.account(ip);
+        state.failures.get_mut(&key).is_none_or(|failures| failures.settle(now, &limits) < limits.burst)
+    }
+
+    /// Notes that a handshake failed after something was computed for it.
+    pub fn failed(&self, ip: Option<IpAddr>, now: Instant) {
+        let mut state = self.lock();
+        let limits = state.limits;
+        state.make_room(now);
+        let key = state.account(ip);
+        let failures = state.failures.entry(key).or_insert(Failures { level: 0.0, at: now });
+        failures.settle(now, &limits);
+        failures.level += 1.0;
+    }
+
+    /// Handshakes under way.
+    pub fn pending(&self) -> usize {
+        self.lock().pending
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Failures {
+    /// Forgets what time has forgiven, and gives what remains.
+    fn settle(&mut self, now: Instant, limits: &GateLimits) -> f64 {
+        let passed = now.saturating_duration_since(self.at).max(Duration::ZERO).as_secs_f64();
+        self.level = (self.level - passed * limits.per_second).max(0.0);
+        self.at = now;
+        self.level
+    }
+}
+
+impl State {
+    /// Under which name an address is remembered; `None` is the account of all that found no room.
+    fn account(&self, ip: Option<IpAddr>) -> Option<IpAddr> {
+        let key = ip.map(network);
+        let known = self.failures.contains_key(&key) || self.failures.len() < self.limits.addresses;
+        key.filter(|_| known)
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        if self.failures.len() >= self.limits.addresses {
+            let limits = self.limits;
+            self.failures.retain(|_, failures| failures.settle(now, &limits) > 0.0);
+        }
+    }
+}
+
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+    }
+}
+
+/// A place among the pending handshakes.
+#[derive(Debug)]
+pub struct Pass(Gate);
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.lock().pending -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: GateLimits = GateLimits { pending: 2, burst: 3.0, per_second: 1.0, addresses: 2 };
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let gate = Gate::new(LIMITS);
+        let (first, second) = (gate.enter(), gate.enter());
+        assert!(first.is_some() && second.is_some() && gate.enter().is_none());
+        drop(first);
+        assert!(gate.enter().is_some());
+        drop(second);
+        assert_eq!(gate.pending(), 0);
+    }
+
+    #[test]
+    fn an_address_loses_its_credit_and_regains_it() {
+        let (gate, start) = (Gate::new(LIMITS), Instant::now());
+        for _ in 0..3 {
+            assert!(gate.trusts(ip("10.0.0.1"), start));
+            gate.failed(ip("10.0.0.1"), start);
+        }
+        assert!(!gate.trusts(ip("10.0.0.1"), start));
+        assert!(gate.trusts(ip("10.0.0.2"), start));
+        assert!(gate.trusts(ip("10.0.0.1"), start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let (gate, start) = (Gate::new(LIMITS), Instant::now());
+        for n in 1..=3 {
+            gate.failed(ip(&format!("2001:db8::{n}")), start);
+        }
+        assert!(!gate.trusts(ip("2001:db8::9"), start));
+        assert!(gate.trusts(ip("2001:db8:0:1::9"), start));
+    }
+
+    #[test]
+    fn many_addresses_take_bounded_memory() {
+        let (gate, start) = (Gate::new(LIMITS), Instant::now());
+        for n in 0..100 {
+            gate.failed(ip(&format!("10.0.1.{n}")), start);
+        }
+        assert!(gate.lock().failures.len() <= 3);
+        assert!(!gate.trusts(ip("10.9.9.9"), start), "strangers share an account when there is no room");
+        assert!(gate.trusts(ip("10.9.9.9"), start + Duration::from_secs(200)));
+    }
+}
