@@ -299,8 +299,10 @@ pub enum Reply {
     Job(JobStart),
     /// Pairs that ended, each once; as many at a time as there are.
     Ends(Vec<Arc<PairEnd>>),
-    /// A pair's job runs now.
-    Started {
+    /// A minion with an open pair lost its connection.
+    Absent(Absent),
+    /// A minion with an open pair is connected again.
+    Present {
         minion: MinionId,
     },
     Output {
