@@ -8,6 +8,7 @@ mod args;
 pub mod codec;
 pub mod event;
 pub mod frame;
+mod glob;
 mod id;
 pub mod job;
 pub mod layout;
@@ -16,10 +17,13 @@ pub mod message;
 pub mod net;
 pub mod session;
 pub mod sign;
+pub mod target;
 
 pub use args::Args;
+pub use glob::Glob;
 pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};
 pub use job::{Batch, Job, Outcome, Publish, Request, Return, RunOptions};
+pub use target::{Nodegroups, Subject, Target, TargetError};
 
 /// A value as functions take and give it: what JSON can say, mappings in their order.
 pub type Value = serde_json::Value;
