@@ -1,1 +1,204 @@
 //! The master of Overstate: keys, jobs, delivery, presence, events, access, store.
+//!
+//! [`run`] is the whole daemon. It knows nothing of minions but what they say.
+
+mod access;
+mod bus;
+mod clock;
+pub mod config;
+mod events;
+mod fleet;
+mod grains;
+mod jobs;
+mod keys;
+mod operators;
+mod outbox;
+mod pki;
+mod server;
+mod store;
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use proto::{
+    JobId, OperatorName, layout,
+    message::{OperatorEntry, Refusal},
+    net::{Acceptor, GateLimits},
+    session::Local,
+};
+use states::diag::Diagnostic;
+use tokio::sync::Semaphore;
+
+pub use config::Config;
+use server::Master;
+
+/// How long connections have to hear that the master is going.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why the master did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterError {
+    #[error(transparent)]
+    Pki(#[from] pki::PkiError),
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: String, source: std::io::Error },
+    #[error("{path}: {source}")]
+    Io { path: String, source: std::io::Error },
+    #[error("{0}")]
+    Config(Box<Diagnostic>),
+}
+
+impl MasterError {
+    /// What to do about it, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Pki(error) => error.hint(),
+            Self::Listen { .. } => {
+                Some("is another master running? `port:` in the configuration changes the port".into())
+            }
+            Self::Io { .. } => Some("`root_dir:` in the configuration says where everything is written".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Runs a master with the configuration beneath `config_dir` until `shutdown` resolves; then
+/// tells everyone, and writes down what is still to be written.
+///
+/// `reload` gives a value whenever the configuration is to be read again (SIGHUP): operators
+/// and log settings take effect, addresses and folders do not.
+///
+/// # Errors
+/// Why it could not start.
+pub async fn run(
+    config_dir: &Path,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    mut reload: tokio::sync::mpsc::Receiver<()>,
+) -> Result<(), MasterError> {
+    let io = |path: &Path, source| MasterError::Io { path: path.display().to_string(), source };
+    for folder in ["pki", "run", "store"] {
+        let path = config.root_dir.join(folder);
+        std::fs::create_dir_all(&path).map_err(|source| io(&path, source))?;
+    }
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let pki = pki::Pki::load(&config.root_dir)?;
+    let local = Arc::new(Local::new(&pki.identity, pki.session));
+    let first = first_operator(&pki.first_operator);
+    let master = assemble(&config, pki.identity, &first).await?;
+
+    let address = std::net::SocketAddr::new(config.interface, config.port);
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
+    let port = listener.local_addr().map_or(config.port, |address| address.port());
+    let port_file = config.root_dir.join(layout::PORT_FILE);
+    std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
+    let _ = std::fs::set_permissions(&config.root_dir, std::os::unix::fs::PermissionsExt::from_mode(0o700));
+
+    let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
+    let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
+    tracing::info!(%address, port, fingerprint = %local.identity.fingerprint(), "listening");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    let limits = GateLimits { pending: config.max_pending_connections, ..GateLimits::default() };
+    let accepting = server::accept(master.clone(), listener, Arc::new(Acceptor::new(local, limits)));
+    let reloading = async {
+        while reload.recv().await.is_some() {
+            reload_config(config_dir, &master, &first);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = reloading => {}
+        () = shutdown => {}
+    }
+    tracing::info!("shutting down");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    master.fleet.close_all(&Refusal::ShuttingDown);
+    clock.abort();
+    bus.abort();
+    if tokio::time::timeout(DRAIN, master.store.flush()).await.is_err() {
+        tracing::error!("the store could not be written in time; what it lacks, minions will send again");
+    }
+    Ok(())
+}
+
+async fn assemble(
+    config: &Config,
+    identity: proto::sign::Identity,
+    first: &OperatorEntry,
+) -> Result<Arc<Master>, MasterError> {
+    let store = store::Store::open(&config.root_dir.join("store/master.db")).await?;
+    let nodegroups = config.groups().map_err(|error| MasterError::Config(Box::new(error)))?;
+    let keys = keys::Keys::load(store.clone(), config.auto_accept).await?;
+    let fleet = Arc::new(fleet::Fleet::new(nodegroups, keys.accepted(), store.minions().await?));
+    let mut fixed = vec![first.clone()];
+    fixed.extend(config.operator_entries().map_err(|error| MasterError::Config(Box::new(error)))?);
+    let events = events::Events::default();
+    let identity = Arc::new(identity);
+    let jobs = jobs::Jobs::load(
+        store.clone(),
+        fleet.clone(),
+        events.clone(),
+        identity.clone(),
+        config.job_lost_after * 1_000_000,
+    )
+    .await?;
+    Ok(Arc::new(Master {
+        name: hostname(),
+        operators: operators::Operators::load(store.clone(), fixed).await?,
+        store,
+        keys,
+        fleet,
+        jobs,
+        events,
+        return_pool: Arc::new(Semaphore::new(config.return_buffer.max(32) as usize * 1024 * 1024)),
+        started: std::time::Instant::now(),
+    }))
+}
+
+fn first_operator(key: &proto::sign::Identity) -> OperatorEntry {
+    let name: OperatorName =
+        layout::FIRST_OPERATOR.parse().unwrap_or_else(|_| unreachable!("a constant that is a name"));
+    OperatorEntry { name, key: key.public(), rules: operators::everything() }
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "master".into())
+}
+
+async fn serve_bus(root_dir: std::path::PathBuf, events: events::Events) {
+    if let Err(error) = bus::serve(&root_dir, events).await {
+        tracing::error!(%error, "there is no local event bus");
+    }
+}
+
+/// What happens with time alone: pairs that are overdue, and jobs that are old.
+async fn keep_time(master: Arc<Master>, keep_jobs_seconds: u64) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut seconds = 0_u64;
+    loop {
+        second.tick().await;
+        master.jobs.tick().await;
+        if seconds % 600 == 60 && keep_jobs_seconds > 0 {
+            let before = clock::now().saturating_sub(keep_jobs_seconds.saturating_mul(1_000_000));
+            master.store.prune(JobId::from_micros(before)).await;
+        }
+        seconds += 1;
+    }
+}
+
+fn reload_config(config_dir: &Path, master: &Master, first: &OperatorEntry) {
+    let entries = Config::load(config_dir).and_then(|loaded| loaded.config.operator_entries());
+    match entries {
+        Ok(entries) => {
+            let fixed = std::iter::once(first.clone()).chain(entries).collect();
+            master.operators.set_fixed(fixed);
+            tracing::info!("configuration read again");
+        }
+        Err(error) => tracing::error!("the configuration is left as it was: {}", error.render(false)),
+    }
+}

@@ -1,0 +1,206 @@
+//! The master's configuration: `DIR/master`, then `DIR/master.d/*.conf` in order of name.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use proto::{
+    Map,
+    message::OperatorEntry,
+    target::{Nodegroups, Target},
+};
+use serde::Deserialize;
+use states::{config::Loaded, diag::Diagnostic};
+
+/// Every key that the master reads, with its default. Salt's spelling where the thing is Salt's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on.
+    pub interface: IpAddr,
+    /// Port to listen on; 0 lets the system choose, and `ROOT_DIR/run/port` tells which.
+    pub port: u16,
+    /// Everything that is written lies beneath this folder.
+    pub root_dir: PathBuf,
+    /// Accept every new minion's key. For test fleets.
+    pub auto_accept: bool,
+    /// `tcp` or `zeromq` (trusted networks only).
+    pub transport: Transport,
+    /// Operators, by name.
+    pub operators: BTreeMap<String, Operator>,
+    /// Named targets, for `N@name`.
+    pub nodegroups: Map,
+    /// Folders of state files, by environment.
+    pub file_roots: BTreeMap<String, Vec<PathBuf>>,
+    /// Folders of pillar files, by environment.
+    pub pillar_roots: BTreeMap<String, Vec<PathBuf>>,
+    /// How long ended jobs are kept, in seconds.
+    pub keep_jobs_seconds: u64,
+    /// How long a pair whose minion is silent stays open before it is called lost, in seconds.
+    pub job_lost_after: u64,
+    /// Handshakes that may be under way at once; more connections wait to be accepted.
+    pub max_pending_connections: usize,
+    /// Memory for returns that are on their way to disk, in MiB.
+    pub return_buffer: u32,
+    /// `error`, `warning`, `info`, `debug` or `trace`.
+    pub log_level: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    Zeromq,
+}
+
+/// An operator in the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The public key, as `ctl operator keygen` prints it.
+    pub key: String,
+    #[serde(default)]
+    pub allow: Vec<proto::message::Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interface: IpAddr::from([0, 0, 0, 0]),
+            port: 4510,
+            root_dir: "/var/lib/overstate/master".into(),
+            auto_accept: false,
+            transport: Transport::Tcp,
+            operators: BTreeMap::new(),
+            nodegroups: Map::new(),
+            file_roots: BTreeMap::from([("base".into(), vec!["/srv/salt".into()])]),
+            pillar_roots: BTreeMap::from([("base".into(), vec!["/srv/pillar".into()])]),
+            keep_jobs_seconds: 30 * 86_400,
+            job_lost_after: 86_400,
+            max_pending_connections: 512,
+            return_buffer: 64,
+            log_level: None,
+            log_format: None,
+        }
+    }
+}
+
+/// Salt's own keys of a master file that mean nothing here: they give a warning.
+const SALT_KEYS: &[&str] = &[
+    "auto_accept_grains",
+    "autosign_file",
+    "autosign_timeout",
+    "cachedir",
+    "cli_summary",
+    "client_acl_verify",
+    "cluster_id",
+    "con_cache",
+    "conf_file",
+    "default_include",
+    "enable_ssh_minions",
+    "event_return",
+    "ext_job_cache",
+    "external_auth",
+    "file_buffer_size",
+    "fileserver_backend",
+    "gather_job_timeout",
+    "gitfs_remotes",
+    "hash_type",
+    "id",
+    "include",
+    "ipc_mode",
+    "job_cache",
+    "keep_jobs",
+    "key_logfile",
+    "keysize",
+    "log_file",
+    "log_fmt_console",
+    "log_fmt_logfile",
+    "log_level_logfile",
+    "loop_interval",
+    "master_job_cache",
+    "max_open_files",
+    "minion_data_cache",
+    "open_mode",
+    "output",
+    "peer",
+    "peer_run",
+    "permissive_pki_access",
+    "pidfile",
+    "pki_dir",
+    "preserve_minion_cache",
+    "pub_hwm",
+    "publish_port",
+    "publisher_acl",
+    "publisher_acl_blacklist",
+    "range_server",
+    "reactor",
+    "ret_port",
+    "returner",
+    "rotate_aes_key",
+    "runner_dirs",
+    "show_jid",
+    "sock_dir",
+    "state_output",
+    "state_verbose",
+    "syndic_master",
+    "syndic_user",
+    "timeout",
+    "token_dir",
+    "token_expire",
+    "transport_opts",
+    "user",
+    "verify_env",
+    "winrepo_dir",
+    "worker_threads",
+    "zmq_filtering",
+];
+
+impl Config {
+    /// Reads the configuration beneath `dir`; no file at all is the default.
+    ///
+    /// # Errors
+    /// The place and cause of what cannot be read or is not known.
+    pub fn load(dir: &Path) -> Result<Loaded<Self>, Diagnostic> {
+        states::config::load(dir, "master", SALT_KEYS)
+    }
+
+    /// The nodegroups, parsed.
+    ///
+    /// # Errors
+    /// The group that cannot be read, or contains itself.
+    pub fn groups(&self) -> Result<Nodegroups, Diagnostic> {
+        Nodegroups::parse(&self.nodegroups)
+            .map_err(|error| Diagnostic::new(format!("nodegroups: {error}")).hint_opt(error.hint()))
+    }
+
+    /// The operators that the configuration names, their keys and rules parsed.
+    ///
+    /// # Errors
+    /// The operator whose name, key or rule cannot be read.
+    pub fn operator_entries(&self) -> Result<Vec<OperatorEntry>, Diagnostic> {
+        self.operators.iter().map(|(name, operator)| operator.entry(name)).collect()
+    }
+}
+
+impl Operator {
+    fn entry(&self, name: &str) -> Result<OperatorEntry, Diagnostic> {
+        let wrong = |what: &str, why: String| Diagnostic::new(format!("operators: {name}: {what}: {why}"));
+        for rule in &self.allow {
+            Target::parse(&rule.targets).map_err(|error| wrong("targets", error.to_string()).hint_opt(error.hint()))?;
+            for glob in &rule.functions {
+                globset::Glob::new(glob).map_err(|error| wrong("functions", error.to_string()))?;
+            }
+        }
+        Ok(OperatorEntry {
+            name: name.parse().map_err(|error: proto::IdError| wrong("name", error.to_string()))?,
+            key: self.key.parse().map_err(|error: proto::sign::SignError| wrong("key", error.to_string()))?,
+            rules: self.allow.clone(),
+        })
+    }
+}

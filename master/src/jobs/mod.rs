@@ -1,0 +1,343 @@
+//! Jobs: recorded, sent, watched to their end.
+//!
+//! The way of a job through here: [`Jobs::run`] (resolve, record, sign once a wave, send), then
+//! what minions say ([`Jobs::received`], [`Jobs::returned`], …), until every pair has ended. What
+//! is on disk is the row of the job, written before anything is sent, and a row for each pair
+//! that ended; all between is in memory and is told again by minions that reconnect.
+
+mod live;
+mod run;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use proto::{
+    JobId, MinionId, Outcome, Publish, Request, Return, codec,
+    job::PairEnd,
+    message::{JobDetail, JobFilter, JobRow, PairState, Stream, ToMinion},
+    sign::{self, Identity, Signed},
+};
+
+use crate::{
+    clock,
+    events::Events,
+    fleet::Fleet,
+    store::{JobRecord, Store, StoreError},
+};
+use live::{Again, LiveJob, verdict};
+pub(crate) use run::fault;
+pub use watch::{Note, Watch};
+
+/// Jobs whose pairs have not all ended, at once.
+const MOST_LIVE: usize = 20_000;
+
+pub struct Jobs {
+    store: Store,
+    fleet: Arc<Fleet>,
+    events: Events,
+    identity: Arc<Identity>,
+    lost_after: u64,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    live: HashMap<JobId, LiveJob>,
+    /// Which open jobs a minion has a pair in.
+    by_minion: HashMap<MinionId, HashSet<JobId>>,
+    last: Option<JobId>,
+    /// Nonces of requests that are still valid, so that none is carried out twice.
+    nonces: HashMap<[u8; 16], u64>,
+}
+
+impl Jobs {
+    /// Takes up every job that the store holds open.
+    pub async fn load(
+        store: Store,
+        fleet: Arc<Fleet>,
+        events: Events,
+        identity: Arc<Identity>,
+        lost_after: u64,
+    ) -> Result<Self, StoreError> {
+        let mut table = Table { last: store.newest_job().await?, ..Table::default() };
+        for (record, ended) in store.open_jobs().await? {
+            let Some(request) = request_of(&record.request) else {
+                tracing::error!(jid = %record.jid, "the store holds a job that cannot be read");
+                continue;
+            };
+            table.nonces.insert(request.nonce, request.valid_until);
+            table.insert(LiveJob::restored(Arc::new(record), request.options, &ended));
+        }
+        let jobs = Self { store, fleet, events, identity, lost_after, table: Mutex::new(table) };
+        jobs.finish_ended().await;
+        Ok(jobs)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Jobs whose last pair ended just before a crash lack nothing but their summary.
+    async fn finish_ended(&self) {
+        let ended: Vec<JobId> = self.table().live.values().filter(|job| job.is_done()).map(LiveJob::jid).collect();
+        for jid in ended {
+            self.finish(jid).await;
+        }
+    }
+
+    /// Sends a job to these minions, signed once for all of them.
+    fn send(&self, record: &JobRecord, wave: u32, tree: Option<String>, minions: &[MinionId]) {
+        if minions.is_empty() {
+            return;
+        }
+        // In a batch, the time to live of each wave begins with it.
+        let ttl = record.expires.saturating_sub(record.jid.micros());
+        let expires = record.expires.max(clock::now() + if wave > 1 { ttl } else { 0 });
+        let publish = Publish { jid: record.jid, request: record.request.clone(), expires, wave, tree };
+        match self.identity.sign_value(sign::PUBLISH, &publish) {
+            Ok(signed) => self.fleet.publish(minions, record.jid, &signed),
+            Err(error) => tracing::error!(jid = %record.jid, %error, "cannot publish"),
+        }
+    }
+
+    /// These publishes are in the minion's memory.
+    pub fn received(&self, minion: &MinionId, jids: impl IntoIterator<Item = JobId>) {
+        let mut table = self.table();
+        for jid in jids {
+            if let Some(job) = table.live.get_mut(&jid) {
+                job.step(minion, PairState::Received);
+            }
+        }
+    }
+
+    pub fn started(&self, minion: &MinionId, jid: JobId) {
+        if let Some(job) = self.table().live.get_mut(&jid) {
+            job.step(minion, PairState::Running);
+        }
+    }
+
+    pub fn output(&self, minion: &MinionId, jid: JobId, stream: Stream, text: &str) {
+        if let Some(job) = self.table().live.get_mut(&jid)
+            && job.state(minion).is_some()
+        {
+            job.output(minion, stream, text);
+        }
+    }
+
+    /// A minion's answer. `stored` is called when it is on disk, or at once when it need not be
+    /// kept: it was before, or this minion was never asked.
+    pub async fn returned(&self, minion: &MinionId, ret: Return, stored: impl FnOnce() + Send + Sync + 'static) {
+        let end = Arc::new(PairEnd { minion: minion.clone(), ret, at: clock::now() });
+        match self.close(&end).await {
+            true => self.store.end(end.clone(), stored).await,
+            false => {
+                tracing::debug!(%minion, jid = %end.ret.jid, "a return that nobody waits for");
+                // Behind those that are still on their way to the disk.
+                self.store.after_ends(stored).await;
+            }
+        }
+        self.finish_if_done(end.ret.jid).await;
+    }
+
+    /// The minion knows nothing of the job, which it is too late to send.
+    pub async fn unknown(&self, minion: &MinionId, jid: JobId) {
+        let why = "it did not reach the minion within its time to live".to_owned();
+        self.decide(jid, minion.clone(), Outcome::Expired, why).await;
+    }
+
+    /// Ends a pair by the master's own verdict.
+    async fn decide(&self, jid: JobId, minion: MinionId, outcome: Outcome, why: String) {
+        let end = verdict(jid, minion, outcome, why, clock::now());
+        if self.close(&end).await {
+            self.store.end(end, || ()).await;
+        }
+        self.finish_if_done(jid).await;
+    }
+
+    /// Ends a pair in memory, tells who follows, and lets the next of a batch go. Gives false if
+    /// there was no such pair.
+    async fn close(&self, end: &Arc<PairEnd>) -> bool {
+        let jid = end.ret.jid;
+        let (record, next, tree, wave, cut) = {
+            let mut table = self.table();
+            let Some(job) = table.live.get_mut(&jid) else { return false };
+            if !job.end(end) {
+                return false;
+            }
+            let cut = job.cut_short(end.ret.outcome);
+            let next = job.next_wave();
+            let found = (job.record.clone(), next, job.options.tree.clone(), job.wave, cut);
+            if let Some(jobs) = table.by_minion.get_mut(&end.minion) {
+                jobs.remove(&jid);
+            }
+            found
+        };
+        self.events.ended(&record, end);
+        self.send(&record, wave, tree, &next);
+        for minion in cut {
+            let why = format!("not started: {} failed and --fail-fast was given", end.minion);
+            Box::pin(self.decide(jid, minion, Outcome::Refused, why)).await;
+        }
+        true
+    }
+
+    async fn finish_if_done(&self, jid: JobId) {
+        let done = self.table().live.get(&jid).is_some_and(LiveJob::is_done);
+        if done {
+            self.finish(jid).await;
+        }
+    }
+
+    async fn finish(&self, jid: JobId) {
+        let removed = self.table().live.remove(&jid);
+        if let Some(job) = removed {
+            self.store.summary(jid, job.counts().to_vec()).await;
+        }
+    }
+
+    /// A minion is connected: sends it what it lacks. `has` are the jobs that it runs or whose
+    /// returns it keeps.
+    pub fn connected(&self, minion: &MinionId, has: &HashSet<JobId>) {
+        let now = clock::now();
+        let mut sends = Vec::new();
+        let mut fates = Vec::new();
+        {
+            let mut table = self.table();
+            let mut jids: Vec<JobId> = table.by_minion.get(minion).into_iter().flatten().copied().collect();
+            jids.sort();
+            for jid in jids {
+                let Some(job) = table.live.get_mut(&jid) else { continue };
+                match job.connected(minion, has.contains(&jid), now) {
+                    Again::Wait => {
+                        sends.push((job.record.clone(), job.next_wave(), job.options.tree.clone(), job.wave))
+                    }
+                    Again::Send => sends.push((
+                        job.record.clone(),
+                        vec![minion.clone()],
+                        job.options.tree.clone(),
+                        job.wave.max(1),
+                    )),
+                    Again::Fate => fates.push(jid),
+                }
+            }
+        }
+        for (record, minions, tree, wave) in sends {
+            self.send(&record, wave, tree, &minions);
+        }
+        for jid in fates {
+            self.fleet.say(minion, ToMinion::Fate { jid });
+        }
+    }
+
+    /// A minion's connection is gone; its pairs stay open.
+    pub fn gone(&self, minion: &MinionId) {
+        let now = clock::now();
+        let mut table = self.table();
+        let jids: Vec<JobId> = table.by_minion.get(minion).into_iter().flatten().copied().collect();
+        for jid in jids {
+            if let Some(job) = table.live.get_mut(&jid) {
+                job.gone(minion, now);
+            }
+        }
+    }
+
+    /// A minion's key is gone: nothing will ever come from it.
+    pub async fn deleted(&self, minion: &MinionId) {
+        let jids: Vec<(JobId, PairState)> = {
+            let table = self.table();
+            let jids = table.by_minion.get(minion).into_iter().flatten();
+            jids.filter_map(|jid| Some((*jid, table.live.get(jid)?.state(minion)?))).collect()
+        };
+        for (jid, state) in jids {
+            let outcome = if state == PairState::Targeted { Outcome::Offline } else { Outcome::Lost };
+            self.decide(jid, minion.clone(), outcome, "the minion's key was deleted".into()).await;
+        }
+    }
+
+    /// Once a second: pairs that nobody came for in time.
+    pub async fn tick(&self) {
+        let now = clock::now();
+        let overdue: Vec<(JobId, MinionId, Outcome)> = {
+            let mut table = self.table();
+            table.nonces.retain(|_, until| *until >= now);
+            let overdue = |job: &LiveJob| {
+                let jid = job.jid();
+                job.overdue(now, self.lost_after, |id| self.fleet.is_connected(id))
+                    .into_iter()
+                    .map(move |(id, outcome)| (jid, id, outcome))
+            };
+            table.live.values().flat_map(overdue).collect()
+        };
+        for (jid, minion, outcome) in overdue {
+            let why = match outcome {
+                Outcome::Lost => "no word of it since it was sent, for longer than job_lost_after".into(),
+                _ => self.fleet.why_absent(&minion),
+            };
+            self.decide(jid, minion, outcome, why).await;
+        }
+    }
+
+    /// Follows a job; `None` if there is none with that id.
+    pub async fn follow(&self, jid: JobId) -> Result<Option<tokio::sync::mpsc::UnboundedReceiver<Note>>, StoreError> {
+        let (watch, notes) = Watch::new(jid);
+        if let Some(job) = self.table().live.get_mut(&jid) {
+            job.watch(watch);
+            return Ok(Some(notes));
+        }
+        let Some(record) = self.store.job_record(jid).await? else { return Ok(None) };
+        record.expected.iter().for_each(|id| {
+            watch.stored(id);
+        });
+        watch.done();
+        Ok(Some(notes))
+    }
+
+    /// Jobs that fit, newest first, with how their pairs ended so far.
+    pub async fn list(&self, filter: &JobFilter) -> Result<Vec<JobRow>, StoreError> {
+        let mut rows = self.store.jobs(filter).await?;
+        let table = self.table();
+        for row in &mut rows {
+            if let Some(job) = table.live.get(&row.jid) {
+                row.ends = job.counts().to_vec();
+            }
+        }
+        Ok(rows)
+    }
+
+    /// All about one job.
+    pub async fn detail(&self, jid: JobId) -> Result<Option<JobDetail>, StoreError> {
+        let filter =
+            JobFilter { since: Some(jid.micros()), until: Some(jid.micros()), limit: 1, ..JobFilter::default() };
+        let Some(row) = self.list(&filter).await?.pop() else { return Ok(None) };
+        let open = match self.table().live.get(&jid) {
+            Some(job) => job.open().map(|(id, state)| (id.clone(), state)).collect(),
+            None => Vec::new(),
+        };
+        Ok(Some(JobDetail { row, ends: self.store.ends(jid).await?, open }))
+    }
+
+    /// How many jobs and pairs are open.
+    pub fn load_now(&self) -> (usize, usize) {
+        let table = self.table();
+        (table.live.len(), table.live.values().map(|job| job.open().count()).sum())
+    }
+}
+
+impl Table {
+    fn insert(&mut self, job: LiveJob) {
+        for (minion, _) in job.open() {
+            self.by_minion.entry(minion.clone()).or_default().insert(job.jid());
+        }
+        self.live.insert(job.jid(), job);
+    }
+}
+
+/// What is inside a signed request that was verified when it came.
+fn request_of(signed: &Signed) -> Option<Request> {
+    codec::decode(&signed.body, codec::Limits::SMALL).ok()
+}

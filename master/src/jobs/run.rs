@@ -1,0 +1,162 @@
+//! From a signed request to a job on its way.
+
+use std::sync::Arc;
+
+use proto::{
+    JobId, MinionId, Request,
+    message::{Fault, FaultKind, JobStart, OperatorEntry},
+    sign::{self, Signed},
+    target::Target,
+};
+use rand::seq::IndexedRandom;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Jobs, LiveJob, MOST_LIVE, Note, Watch};
+use crate::{access, clock, keys::Keys, store::JobRecord};
+
+/// Seconds that an absent minion may still pick a job up, unless `--ttl` says otherwise.
+const TTL: u32 = 30;
+/// The longest time to live, in seconds: a week.
+const LONGEST_TTL: u32 = 7 * 86_400;
+
+/// A job that was recorded and is being sent.
+pub struct Started {
+    pub start: JobStart,
+    /// What becomes of it, for whoever asked to follow.
+    pub notes: Option<UnboundedReceiver<Note>>,
+}
+
+impl Jobs {
+    /// Verifies, permits, resolves, records and sends.
+    ///
+    /// # Errors
+    /// Nothing was done, and why.
+    pub async fn run(
+        &self,
+        keys: &Keys,
+        operator: &OperatorEntry,
+        origin: &str,
+        signed: Signed,
+        follow: bool,
+    ) -> Result<Started, Fault> {
+        let now = clock::now();
+        let request = self.verify(operator, &signed, now)?;
+        let target = self
+            .fleet
+            .parse(&request.target)
+            .map_err(|error| fault(FaultKind::Usage, error.to_string(), error.hint().map(Into::into)))?;
+        let expected = self.choose(&target, &request)?;
+        let fixed = keys.fixed_grains(&expected);
+        let seen = expected.iter().zip(&fixed).map(|(id, fixed_grains)| access::Seen { id, fixed_grains });
+        access::permit(operator, &request.function, seen)?;
+
+        let (jid, record) = self.record(operator, origin, signed, &request, expected, now)?;
+        self.store.job(record.clone()).await.map_err(|error| {
+            fault(
+                FaultKind::Store,
+                error.to_string(),
+                Some("nothing was sent: a job that is not on disk does not exist".into()),
+            )
+        })?;
+        let absent = self.fleet.absent(&record.expected);
+        let start = JobStart { jid, expected: record.expected.to_vec(), absent };
+        self.events.started(&record);
+        let notes = self.launch(record, request, follow);
+        Ok(Started { start, notes })
+    }
+
+    fn verify(&self, operator: &OperatorEntry, signed: &Signed, now: u64) -> Result<Request, Fault> {
+        let request: Request = signed.open_as(sign::REQUEST, Some(&operator.key)).map_err(|error| {
+            fault(FaultKind::NotPermitted, format!("the request's signature does not hold: {error}"), None)
+        })?;
+        if request.operator != operator.name {
+            let why = format!("the request names operator {}, but this key is {}'s", request.operator, operator.name);
+            return Err(fault(FaultKind::NotPermitted, why, None));
+        }
+        if request.valid_until < now {
+            let hint = "is this machine's clock right? The master's decides".to_owned();
+            return Err(fault(FaultKind::NotPermitted, "the request is no longer valid".into(), Some(hint)));
+        }
+        let mut table = self.table();
+        if table.nonces.contains_key(&request.nonce) {
+            return Err(fault(FaultKind::NotPermitted, "this very request was carried out before".into(), None));
+        }
+        if table.live.len() >= MOST_LIVE {
+            let hint = "`ctl job list` shows them; wait, or give a shorter --ttl".to_owned();
+            return Err(fault(FaultKind::Store, format!("{MOST_LIVE} jobs are open already"), Some(hint)));
+        }
+        table.nonces.insert(request.nonce, request.valid_until);
+        Ok(request)
+    }
+
+    /// Who is expected to answer.
+    fn choose(&self, target: &Target, request: &Request) -> Result<Vec<MinionId>, Fault> {
+        let matched = self.fleet.resolve(target);
+        if matched.is_empty() {
+            let message = format!("no minion matches '{}'", request.target);
+            return Err(fault(FaultKind::NoMatch, message, self.fleet.nearest(&request.target)));
+        }
+        Ok(match request.options.subset {
+            Some(count) => {
+                let mut chosen: Vec<MinionId> =
+                    matched.sample(&mut rand::rng(), count.max(1) as usize).cloned().collect();
+                chosen.sort();
+                chosen
+            }
+            None => matched,
+        })
+    }
+
+    fn record(
+        &self,
+        operator: &OperatorEntry,
+        origin: &str,
+        signed: Signed,
+        request: &Request,
+        expected: Vec<MinionId>,
+        now: u64,
+    ) -> Result<(JobId, Arc<JobRecord>), Fault> {
+        let jid = {
+            let mut table = self.table();
+            let jid = JobId::next(now, table.last);
+            table.last = Some(jid);
+            jid
+        };
+        let ttl = u64::from(request.options.ttl.unwrap_or(TTL).min(LONGEST_TTL));
+        let record = JobRecord {
+            jid,
+            operator: operator.name.clone(),
+            origin: origin.to_owned(),
+            target: request.target.clone(),
+            function: request.function.clone(),
+            args: request.args.clone(),
+            comment: request.options.comment.clone(),
+            request: signed,
+            expected: expected.into(),
+            expires: jid.micros() + ttl * 1_000_000,
+        };
+        Ok((jid, Arc::new(record)))
+    }
+
+    fn launch(&self, record: Arc<JobRecord>, request: Request, follow: bool) -> Option<UnboundedReceiver<Note>> {
+        let tree = request.options.tree.clone();
+        // Under the lock: a minion that connects now finds the job in the table, or is seen here.
+        let mut table = self.table();
+        let mut job = LiveJob::new(record.clone(), request.options, |id| self.fleet.is_connected(id));
+        let notes = follow.then(|| {
+            let (watch, notes) = Watch::new(record.jid);
+            job.watch(watch);
+            notes
+        });
+        let first = job.next_wave();
+        let wave = job.wave;
+        table.insert(job);
+        drop(table);
+        self.send(&record, wave, tree, &first);
+        notes
+    }
+}
+
+pub(crate) fn fault(kind: FaultKind, message: String, hint: Option<String>) -> Fault {
+    Fault { kind, message, hint }
+}

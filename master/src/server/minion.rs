@@ -1,0 +1,299 @@
+//! One minion's connection: admitted, told its jobs, heard, until it goes.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use proto::{
+    JobId, MinionId, Return, codec,
+    message::{
+        DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Refusal, ToMinion, UP_BYTES,
+    },
+    net::{Receiver, Sender},
+    sign::{PublicKey, Signed},
+};
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
+
+use super::{Master, farewell};
+use crate::{
+    clock,
+    fleet::{Down, Link},
+    keys::Admission,
+    outbox::Outbox,
+    store::MinionRecord,
+};
+
+/// The largest return that is taken: 16 MiB of output, and what is around it.
+const LARGEST_RETURN: u64 = 20 * 1024 * 1024;
+/// Events that a minion may send between two heartbeats; more are dropped.
+const EVENTS_PER_BEAT: u32 = 500;
+
+/// A peer whose key and address are known, and which says that it is a minion.
+pub(super) struct Peer {
+    pub key: PublicKey,
+    pub address: String,
+}
+
+/// Serves a minion from its hello to its end.
+pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, sender: Sender, mut receiver: Receiver) {
+    let now = clock::now();
+    let admission = master.keys.admit(peer.key, &hello.id, hello.token.as_deref(), now).await;
+    let fixed_grains = match admission {
+        Ok(Admission::Accepted(fixed_grains)) => fixed_grains,
+        Ok(Admission::Refused(why)) => return turn_away(&master, &peer, &hello.id, why, &sender, &mut receiver).await,
+        Err(error) => {
+            tracing::error!(minion = %hello.id, %error, "cannot admit");
+            return turn_away(&master, &peer, &hello.id, Refusal::Busy, &sender, &mut receiver).await;
+        }
+    };
+    let welcome = ToMinion::Welcome { now, fixed_grains: fixed_grains.clone() };
+    if sender.send(Lane::Control, &welcome).await.is_err() {
+        return;
+    }
+    let grains = codec::encode(&hello.grains).unwrap_or_default();
+    let (link, orders) = Link::new(peer.address.clone(), hello.version.clone(), now);
+    link.heard(now, Some(hello.now));
+    if let Some(earlier) = master.fleet.connect(&hello.id, link.clone(), grains.clone(), fixed_grains, now) {
+        earlier.tell(Down::Close(Refusal::Replaced));
+    }
+    tracing::info!(minion = %hello.id, address = %peer.address, version = %hello.version, "minion connected");
+    master.events.minion_start(&hello.id);
+    let has: HashSet<JobId> = hello.running.iter().chain(&hello.spooled).copied().collect();
+    master.jobs.connected(&hello.id, &has);
+    let record =
+        MinionRecord { id: hello.id.clone(), last_seen: now, version: hello.version, address: peer.address, grains };
+    master.store.minion(record).await;
+
+    let connection = Connection::new(master.clone(), hello.id.clone(), link.clone(), sender);
+    let why = connection.run(orders, receiver).await;
+    let now = clock::now();
+    if master.fleet.disconnect(&hello.id, &link, now) {
+        master.store.seen(hello.id.clone(), now).await;
+        master.jobs.gone(&hello.id);
+        master.events.minion_gone(&hello.id);
+        tracing::info!(minion = %hello.id, %why, "minion disconnected");
+    }
+}
+
+/// Tells a peer why it is not welcome and how long to stay away: twice as long each time, up to
+/// five minutes.
+async fn turn_away(
+    master: &Master,
+    peer: &Peer,
+    id: &MinionId,
+    why: Refusal,
+    sender: &Sender,
+    receiver: &mut Receiver,
+) {
+    let count = master.keys.turned_away(id.as_str(), &peer.address_only(), &why.to_string(), clock::now());
+    let retry_after = match why {
+        Refusal::Pending => 5 << count.saturating_sub(1).min(4),
+        Refusal::Busy | Refusal::ShuttingDown => 1,
+        _ => 10 << count.saturating_sub(1).min(5),
+    }
+    .min(300);
+    // One line for the first of them, then one for each doubling.
+    if count.is_power_of_two() {
+        tracing::warn!(minion = %id, address = %peer.address, %why, count, "turned away");
+        master.events.auth(id, &peer.key, &why);
+    }
+    farewell(&ToMinion::Refused { why, retry_after }, sender, receiver).await;
+}
+
+impl Peer {
+    /// The address without its port, which is another one with each connection.
+    fn address_only(&self) -> String {
+        self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host).to_owned()
+    }
+}
+
+/// What one connection's task holds.
+struct Connection {
+    master: Arc<Master>,
+    id: MinionId,
+    link: Arc<Link>,
+    sender: Sender,
+    outbox: Outbox<(JobId, Signed)>,
+    /// Bytes of returns: granted, come, and on disk, since the connection began.
+    granted: u64,
+    come: u64,
+    stored: u64,
+    stored_seq: u64,
+    /// What was granted beyond [`UP_BYTES`], held until it is on disk.
+    permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    next_return: u64,
+    events_left: u32,
+    /// What is said last, when it is the master that ends the connection.
+    farewell: Option<ToMinion>,
+}
+
+/// Why a connection ended.
+type End = String;
+
+impl Connection {
+    fn new(master: Arc<Master>, id: MinionId, link: Arc<Link>, sender: Sender) -> Self {
+        Self {
+            master,
+            id,
+            link,
+            sender,
+            outbox: Outbox::new(DOWN_JOBS, DOWN_BYTES),
+            granted: UP_BYTES,
+            come: 0,
+            stored: 0,
+            stored_seq: 0,
+            permit: None,
+            next_return: 1,
+            events_left: EVENTS_PER_BEAT,
+            farewell: None,
+        }
+    }
+
+    async fn run(mut self, mut orders: UnboundedReceiver<Down>, mut receiver: Receiver) -> End {
+        let period = Duration::from_secs(HEARTBEAT);
+        let mut beat = tokio::time::interval_at(Instant::now() + period, period);
+        let mut heard = Instant::now();
+        loop {
+            let result = tokio::select! {
+                message = receiver.recv::<FromMinion>() => match message {
+                    Ok(Some(message)) => {
+                        heard = Instant::now();
+                        self.hear(message).await
+                    }
+                    Ok(None) => Err("it closed the connection".into()),
+                    Err(error) => Err(error.to_string()),
+                },
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => Err("forgotten".into()),
+                },
+                _ = beat.tick() => {
+                    self.events_left = EVENTS_PER_BEAT;
+                    match heard.elapsed() > period * DEAD_AFTER as u32 {
+                        true => Err("no heartbeat".into()),
+                        false => self.say(ToMinion::Ping { now: clock::now() }).await,
+                    }
+                }
+            };
+            if let Err(end) = result {
+                if let Some(message) = &self.farewell {
+                    farewell(message, &self.sender, &mut receiver).await;
+                }
+                return end;
+            }
+        }
+    }
+
+    async fn say(&self, message: ToMinion) -> Result<(), End> {
+        self.sender.send(Lane::Control, &message).await.map_err(|error| error.to_string())
+    }
+
+    async fn obey(&mut self, order: Down) -> Result<(), End> {
+        match order {
+            Down::Publish(jid, signed) => {
+                let bytes = signed.body.len() as u64 + 128;
+                self.outbox.push((jid, signed), bytes);
+                self.send_jobs().await
+            }
+            Down::Say(message) => self.say(message).await,
+            Down::Stored { seq, bytes } => self.on_disk(seq, bytes).await,
+            Down::Granted(permit) => {
+                self.granted += permit.num_permits() as u64;
+                self.permit = Some(permit);
+                self.say(ToMinion::Credit { bytes: self.granted }).await
+            }
+            Down::Close(why) => {
+                let text = why.to_string();
+                self.farewell = Some(ToMinion::Refused { why, retry_after: 1 });
+                Err(text)
+            }
+        }
+    }
+
+    async fn send_jobs(&mut self) -> Result<(), End> {
+        while let Some((seq, (_, publish))) = self.outbox.take_next() {
+            let message = ToMinion::Publish { seq, publish: publish.clone() };
+            self.sender.send(Lane::Control, &message).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    async fn on_disk(&mut self, seq: u64, bytes: u64) -> Result<(), End> {
+        self.stored += bytes;
+        self.stored_seq = self.stored_seq.max(seq);
+        self.say(ToMinion::Stored { up_to: self.stored_seq }).await?;
+        if self.stored == self.come {
+            self.permit = None;
+        }
+        // Topped up when half is used, so that small returns cost no extra message.
+        if self.permit.is_none() && self.granted < self.stored + UP_BYTES / 2 {
+            self.granted = self.stored + UP_BYTES;
+            return self.say(ToMinion::Credit { bytes: self.granted }).await;
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, message: FromMinion) -> Result<(), End> {
+        let now = clock::now();
+        self.link.heard(now, None);
+        match message {
+            FromMinion::Received { up_to } => {
+                let acked = self.outbox.ack(up_to).map_err(|error| error.to_string())?;
+                self.master.jobs.received(&self.id, acked.into_iter().map(|(jid, _)| jid));
+                self.send_jobs().await?;
+            }
+            FromMinion::Started { jid } => self.master.jobs.started(&self.id, jid),
+            FromMinion::Return { seq, ret } => self.take_return(seq, *ret).await?,
+            FromMinion::Want { bytes } => self.want(bytes)?,
+            FromMinion::Output { jid, stream, text } => self.master.jobs.output(&self.id, jid, stream, &text),
+            FromMinion::Event { tag, data } => self.event(tag, data),
+            FromMinion::Grains(grains) => {
+                let grains = codec::encode(&grains).unwrap_or_default();
+                self.master.fleet.set_grains(&self.id, grains);
+            }
+            FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
+            FromMinion::Ping { now: theirs } => self.link.heard(now, Some(theirs)),
+        }
+        Ok(())
+    }
+
+    async fn take_return(&mut self, seq: u64, ret: Return) -> Result<(), End> {
+        if seq != self.next_return {
+            return Err(format!("return {seq} came where {} was due", self.next_return));
+        }
+        self.next_return += 1;
+        let bytes = ret.weight();
+        self.come += bytes;
+        if self.come > self.granted + LARGEST_RETURN {
+            return Err("more returns than it has credit for".into());
+        }
+        let link = self.link.clone();
+        self.master.jobs.returned(&self.id, ret, move || link.tell(Down::Stored { seq, bytes })).await;
+        Ok(())
+    }
+
+    /// Queues for room in the pool that all connections share.
+    fn want(&mut self, bytes: u64) -> Result<(), End> {
+        let missing = bytes.saturating_sub(self.granted);
+        if missing > LARGEST_RETURN {
+            return Err(format!("it wants to return {missing} bytes at once"));
+        }
+        let (pool, link) = (self.master.return_pool.clone(), self.link.clone());
+        tokio::spawn(async move {
+            if let Ok(permit) = pool.acquire_many_owned(missing as u32).await {
+                link.tell(Down::Granted(permit));
+            }
+        });
+        Ok(())
+    }
+
+    fn event(&mut self, tag: String, data: proto::Value) {
+        if proto::event::is_reserved(&tag) {
+            tracing::warn!(minion = %self.id, %tag, "a minion may not send an event with this tag");
+            return;
+        }
+        if self.events_left == 0 {
+            return;
+        }
+        self.events_left -= 1;
+        self.master.events.of_minion(&self.id, tag, data);
+    }
+}

@@ -1,0 +1,132 @@
+//! The master's front door: connections come in, and each is served by a task of its own.
+
+mod admin;
+mod minion;
+mod operator;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use proto::{
+    message::{Hello, Lane, Refusal, ToOperator},
+    net::{Acceptor, Channel, Link, Pass, Receiver, Sender, tcp},
+};
+use serde_json::json;
+use tokio::{net::TcpListener, sync::Semaphore};
+
+use crate::{
+    clock,
+    events::Events,
+    fleet::Fleet,
+    jobs::Jobs,
+    keys::Keys,
+    operators::Operators,
+    store::{Audit, Store},
+};
+
+/// How long a peer that has shaken hands may take to say what it wants.
+const HELLO_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a peer that was told to go may take to do so.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Everything that a connection's task may use.
+pub struct Master {
+    pub name: String,
+    pub store: Store,
+    pub keys: Keys,
+    pub operators: Operators,
+    pub fleet: Arc<Fleet>,
+    pub jobs: Jobs,
+    pub events: Events,
+    /// Bytes of returns that may be on their way to disk beyond what each minion may send unasked.
+    pub return_pool: Arc<Semaphore>,
+    pub started: Instant,
+}
+
+impl Master {
+    /// Serves one authenticated connection to its end.
+    pub async fn serve(self: Arc<Self>, channel: Channel) {
+        let (key, address) = (channel.peer, channel.address.clone());
+        let (sender, mut receiver) = channel.split();
+        let hello = match tokio::time::timeout(HELLO_DEADLINE, receiver.recv::<Hello>()).await {
+            Ok(Ok(Some(hello))) => hello,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => return tracing::info!(%address, %error, "a peer said no hello"),
+            Err(_) => return tracing::info!(%address, "a peer said nothing"),
+        };
+        match hello {
+            Hello::Minion(hello) => minion::serve(self, minion::Peer { key, address }, *hello, sender, receiver).await,
+            Hello::Operator(_) => match self.operators.by_key(&key) {
+                Some(operator) => {
+                    operator::serve(self, operator::Caller { operator, origin: address }, sender, receiver).await
+                }
+                None => {
+                    let why = Refusal::UnknownOperator;
+                    tracing::warn!(%address, key = %key.fingerprint(), "{why}");
+                    self.keys.turned_away("(operator)", &address, &why.to_string(), clock::now());
+                    farewell(&ToOperator::Refused { why }, &sender, &mut receiver).await;
+                }
+            },
+        }
+    }
+
+    async fn audit(&self, caller: &operator::Caller, action: &str, outcome: &str) {
+        let audit = Audit {
+            at: clock::now(),
+            operator: caller.operator.name.to_string(),
+            origin: caller.origin.clone(),
+            action: action.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.store.audit(audit).await;
+    }
+
+    /// What the master is doing, for `ctl` and for the curious.
+    fn status(&self) -> proto::Value {
+        let (minions, connected) = self.fleet.counts();
+        let (jobs, pairs) = self.jobs.load_now();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"), "uptime": self.started.elapsed().as_secs(), "minions": minions,
+            "connected": connected, "open_jobs": jobs, "open_pairs": pairs,
+            "return_pool_free": self.return_pool.available_permits(),
+        })
+    }
+}
+
+/// The last word to a peer: sends it, and waits a little for the peer to go.
+async fn farewell<M: serde::Serialize>(message: &M, sender: &Sender, receiver: &mut Receiver) {
+    if sender.send(Lane::Control, message).await.is_ok() {
+        sender.close();
+        // Whatever still comes is not for us any more; the time-out is for peers that stay.
+        let gone = async { while matches!(receiver.recv_bytes().await, Ok(Some(_))) {} };
+        let _ = tokio::time::timeout(FAREWELL, gone).await;
+    }
+}
+
+/// Lets peers in until the task is dropped.
+pub async fn accept(master: Arc<Master>, listener: TcpListener, acceptor: Arc<Acceptor>) {
+    loop {
+        let link = match tcp::accept(&listener).await {
+            Ok(link) => link,
+            Err(error) => {
+                // Too many open files, or a peer that hung up at once: both pass.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(pass) = acceptor.enter() else { continue };
+        tokio::spawn(welcome(master.clone(), acceptor.clone(), link, pass));
+    }
+}
+
+async fn welcome(master: Arc<Master>, acceptor: Arc<Acceptor>, link: Link, pass: Pass) {
+    let address = link.address.clone();
+    match acceptor.accept(link, pass).await {
+        Ok(channel) => master.serve(channel).await,
+        Err(error) => tracing::debug!(%address, %error, "handshake failed"),
+    }
+}

@@ -1,0 +1,186 @@
+//! What the store is asked.
+
+use std::sync::Arc;
+
+use proto::{
+    JobId, MinionId, Outcome, Return,
+    job::PairEnd,
+    message::{JobFilter, JobRow, KeyRow, OperatorEntry},
+    sign::PublicKey,
+};
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{JobRecord, MinionRecord, Store, StoreError, map, unpack};
+
+/// The most jobs that one listing gives.
+const MOST_JOBS: u32 = 10_000;
+
+impl Store {
+    /// The newest job's id, so that ids only grow across restarts.
+    pub async fn newest_job(&self) -> Result<Option<JobId>, StoreError> {
+        let row = sqlx::query("SELECT max(jid) FROM jobs").fetch_one(&self.read).await?;
+        let jid: Option<i64> = row.try_get(0)?;
+        Ok(jid.map(|jid| JobId::from_micros(jid as u64)))
+    }
+
+    /// Jobs with pairs that have not ended, each with the minions that have.
+    pub async fn open_jobs(&self) -> Result<Vec<(JobRecord, Vec<(MinionId, Outcome)>)>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM jobs WHERE summary IS NULL ORDER BY jid").fetch_all(&self.read).await?;
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let job = record(&row)?;
+            let ended = sqlx::query("SELECT minion, outcome FROM ends WHERE jid = $1")
+                .bind(job.jid.micros() as i64)
+                .fetch_all(&self.read)
+                .await?
+                .iter()
+                .map(|row| Ok((parse(row.try_get("minion")?)?, outcome(row)?)))
+                .collect::<Result<_, StoreError>>()?;
+            jobs.push((job, ended));
+        }
+        Ok(jobs)
+    }
+
+    pub async fn job_record(&self, jid: JobId) -> Result<Option<JobRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE jid = $1")
+            .bind(jid.micros() as i64)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    /// How the pairs of a job ended, in the order they did.
+    pub async fn ends(&self, jid: JobId) -> Result<Vec<PairEnd>, StoreError> {
+        let rows = sqlx::query("SELECT minion, at, ret FROM ends WHERE jid = $1 ORDER BY rowid")
+            .bind(jid.micros() as i64)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(pair_end).collect()
+    }
+
+    /// How one pair ended, if it has and it is on disk.
+    pub async fn end_of(&self, jid: JobId, minion: &MinionId) -> Result<Option<PairEnd>, StoreError> {
+        let row = sqlx::query("SELECT minion, at, ret FROM ends WHERE jid = $1 AND minion = $2")
+            .bind(jid.micros() as i64)
+            .bind(minion.as_str())
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(pair_end).transpose()
+    }
+
+    /// Jobs that fit the filter, newest first.
+    pub async fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE jid >= $1 AND jid <= $2 AND ($3 IS NULL OR operator GLOB $3) \
+             AND ($4 IS NULL OR function GLOB $4) AND ($5 IS NULL OR target = $5 OR EXISTS \
+             (SELECT 1 FROM ends WHERE ends.jid = jobs.jid AND ends.minion GLOB $5)) ORDER BY jid DESC LIMIT $6",
+        )
+        .bind(filter.since.unwrap_or(0) as i64)
+        .bind(filter.until.map_or(i64::MAX, |until| until as i64))
+        .bind(filter.operator.clone())
+        .bind(filter.function.clone())
+        .bind(filter.target.clone())
+        .bind(i64::from(filter.limit.clamp(1, MOST_JOBS)))
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(job_row).collect()
+    }
+
+    pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM keys ORDER BY id").fetch_all(&self.read).await?;
+        rows.iter()
+            .map(|row| {
+                let key: Vec<u8> = row.try_get("key")?;
+                let key = key.try_into().map_err(|_| StoreError("a key that is not of 32 bytes".into()))?;
+                let state: String = row.try_get("state")?;
+                Ok(KeyRow {
+                    id: parse(row.try_get("id")?)?,
+                    key: PublicKey::from_bytes(key),
+                    state: serde_json::from_str(&state).map_err(|e| StoreError(e.to_string()))?,
+                    since: row.try_get::<i64, _>("since")? as u64,
+                    fixed_grains: map(row.try_get("grains")?),
+                })
+            })
+            .collect()
+    }
+
+    /// Whom an enrolment token is for and until when, if there is such a token.
+    pub async fn token_by_hash(&self, hash: [u8; 32]) -> Result<Option<(Option<MinionId>, u64)>, StoreError> {
+        let row = sqlx::query("SELECT id, expires FROM tokens WHERE hash = $1")
+            .bind(hash.to_vec())
+            .fetch_optional(&self.read)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: Option<String> = row.try_get("id")?;
+        Ok(Some((id.map(parse).transpose()?, row.try_get::<i64, _>("expires")? as u64)))
+    }
+
+    pub async fn operators(&self) -> Result<Vec<OperatorEntry>, StoreError> {
+        let rows = sqlx::query("SELECT entry FROM operators ORDER BY name").fetch_all(&self.read).await?;
+        rows.iter().map(|row| unpack(row.try_get("entry")?)).collect()
+    }
+
+    pub async fn minions(&self) -> Result<Vec<MinionRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM minions").fetch_all(&self.read).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(MinionRecord {
+                    id: parse(row.try_get("id")?)?,
+                    last_seen: row.try_get::<i64, _>("last_seen")? as u64,
+                    version: row.try_get("version")?,
+                    address: row.try_get("address")?,
+                    grains: row.try_get::<Vec<u8>, _>("grains")?.into(),
+                })
+            })
+            .collect()
+    }
+}
+
+fn record(row: &SqliteRow) -> Result<JobRecord, StoreError> {
+    let expected: Vec<MinionId> = unpack(row.try_get("expected")?)?;
+    Ok(JobRecord {
+        jid: JobId::from_micros(row.try_get::<i64, _>("jid")? as u64),
+        operator: parse(row.try_get("operator")?)?,
+        origin: row.try_get("origin")?,
+        target: row.try_get("target")?,
+        function: parse(row.try_get("function")?)?,
+        args: serde_json::from_str(row.try_get("args")?).map_err(|e| StoreError(e.to_string()))?,
+        comment: row.try_get("comment")?,
+        request: unpack(row.try_get("request")?)?,
+        expected: Arc::from(expected),
+        expires: row.try_get::<i64, _>("expires")? as u64,
+    })
+}
+
+fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
+    let job = record(row)?;
+    let summary: Option<String> = row.try_get("summary")?;
+    Ok(JobRow {
+        jid: job.jid,
+        operator: job.operator,
+        from: job.origin,
+        target: job.target,
+        function: job.function.to_string(),
+        args: job.args,
+        comment: job.comment,
+        expected: job.expected.len() as u32,
+        ends: summary.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    })
+}
+
+fn pair_end(row: &SqliteRow) -> Result<PairEnd, StoreError> {
+    Ok(PairEnd {
+        minion: parse(row.try_get("minion")?)?,
+        ret: unpack::<Return>(row.try_get("ret")?)?,
+        at: row.try_get::<i64, _>("at")? as u64,
+    })
+}
+
+fn outcome(row: &SqliteRow) -> Result<Outcome, StoreError> {
+    let text: String = row.try_get("outcome")?;
+    text.parse().map_err(|()| StoreError(format!("unknown outcome {text:?}")))
+}
+
+fn parse<T: std::str::FromStr<Err = proto::IdError>>(text: String) -> Result<T, StoreError> {
+    text.parse().map_err(|e: proto::IdError| StoreError(e.to_string()))
+}

@@ -1,0 +1,63 @@
+-- One row a job, written before anything is sent.
+CREATE TABLE IF NOT EXISTS jobs (
+    jid       INTEGER PRIMARY KEY,
+    operator  TEXT NOT NULL,
+    origin    TEXT NOT NULL,
+    target    TEXT NOT NULL,
+    function  TEXT NOT NULL,
+    args      TEXT NOT NULL,
+    comment   TEXT,
+    request   BLOB NOT NULL,
+    expected  BLOB NOT NULL,
+    expires   INTEGER NOT NULL,
+    -- How the pairs ended, as JSON, once all have.
+    summary   TEXT
+);
+CREATE INDEX IF NOT EXISTS jobs_open ON jobs (jid) WHERE summary IS NULL;
+
+-- One row a (job, minion) pair, when it ends.
+CREATE TABLE IF NOT EXISTS ends (
+    jid     INTEGER NOT NULL,
+    minion  TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    ret     BLOB NOT NULL,
+    UNIQUE (jid, minion)
+);
+
+CREATE TABLE IF NOT EXISTS keys (
+    id     TEXT PRIMARY KEY,
+    key    BLOB NOT NULL UNIQUE,
+    state  TEXT NOT NULL,
+    since  INTEGER NOT NULL,
+    grains TEXT NOT NULL
+);
+
+-- Enrolment tokens, by hash: the store never holds one that could be used.
+CREATE TABLE IF NOT EXISTS tokens (
+    hash    BLOB PRIMARY KEY,
+    id      TEXT,
+    expires INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS operators (
+    name  TEXT PRIMARY KEY,
+    entry BLOB NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS minions (
+    id        TEXT PRIMARY KEY,
+    last_seen INTEGER NOT NULL,
+    version   TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    grains    BLOB NOT NULL
+);
+
+-- What operators did that is not a job, and what they were refused.
+CREATE TABLE IF NOT EXISTS audit (
+    at       INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    origin   TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    outcome  TEXT NOT NULL
+);

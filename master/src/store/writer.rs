@@ -1,0 +1,239 @@
+//! The one task that writes: everything that waits goes into one transaction.
+
+use std::{sync::Arc, time::Duration};
+
+use proto::job::PairEnd;
+use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
+use tokio::sync::mpsc;
+
+use super::{Answer, JobRecord, StoreError, Write, json, pack};
+
+/// The most writes in one transaction.
+const GROUP: usize = 4_096;
+/// The most bytes of returns in one transaction.
+const GROUP_BYTES: usize = 32 * 1024 * 1024;
+/// Rows of one INSERT: five parameters each, and SQLite takes 32,766.
+const ROWS: usize = 500;
+/// How long to wait before a failed group is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Runs until every [`Store`](super::Store) handle is gone and the queue is empty.
+pub(super) async fn run(pool: SqlitePool, mut queue: mpsc::Receiver<Write>) {
+    let mut kept: Vec<Write> = Vec::new();
+    let mut failing = false;
+    while let Some(group) = next_group(&mut queue, std::mem::take(&mut kept), failing).await {
+        match commit(&pool, &group).await {
+            Ok(()) => {
+                if failing {
+                    tracing::info!("the store writes again");
+                }
+                failing = false;
+                group.into_iter().for_each(stored);
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "cannot write to the store; nothing new is acknowledged until it can");
+                }
+                failing = true;
+                kept = refuse(group, &error);
+            }
+        }
+    }
+}
+
+/// What was kept from a failed try comes first, so returns stay in their order.
+async fn next_group(queue: &mut mpsc::Receiver<Write>, kept: Vec<Write>, failing: bool) -> Option<Vec<Write>> {
+    let mut group = kept;
+    if group.is_empty() {
+        group.push(queue.recv().await?);
+    } else if failing {
+        // New jobs must hear "no" at once, so a wait ends with the next write.
+        if let Ok(next) = tokio::time::timeout(RETRY, queue.recv()).await {
+            group.extend(next);
+        }
+    }
+    let mut bytes: usize = group.iter().map(weight).sum();
+    while group.len() < GROUP && bytes < GROUP_BYTES {
+        let Ok(write) = queue.try_recv() else { break };
+        bytes += weight(&write);
+        group.push(write);
+    }
+    Some(group)
+}
+
+/// An estimate of what a write holds in memory.
+fn weight(write: &Write) -> usize {
+    match write {
+        Write::End(end, _) => end.ret.weight() as usize,
+        _ => 256,
+    }
+}
+
+async fn commit(pool: &SqlitePool, group: &[Write]) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    let mut ends: Vec<&Arc<PairEnd>> = Vec::new();
+    for write in group {
+        match write {
+            Write::End(end, _) => ends.push(end),
+            other => one(&mut tx, other).await?,
+        }
+    }
+    for rows in ends.chunks(ROWS) {
+        insert_ends(&mut tx, rows).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn insert_ends(tx: &mut Transaction<'_, Sqlite>, rows: &[&Arc<PairEnd>]) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO ends (jid, minion, outcome, at, ret) VALUES {} ON CONFLICT (jid, minion) DO NOTHING",
+        placeholders(rows.len(), 5)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for end in rows {
+        query = query
+            .bind(end.ret.jid.micros() as i64)
+            .bind(end.minion.as_str())
+            .bind(end.ret.outcome.as_str())
+            .bind(end.at as i64)
+            .bind(pack(&end.ret)?);
+    }
+    query.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// `($1, $2), ($3, $4)`: numbered, as PostgreSQL takes them too.
+fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let numbers: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", numbers.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), StoreError> {
+    let query = match write {
+        Write::End(..) | Write::After(_) => return Ok(()),
+        Write::Job(job, _) => insert_job(job)?,
+        Write::Summary(jid, counts) => sqlx::query("UPDATE jobs SET summary = $2 WHERE jid = $1").bind(jid.micros() as i64).bind(json(counts)),
+        Write::Key(row, _) => sqlx::query(
+            "INSERT INTO keys (id, key, state, since, grains) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET \
+             key = excluded.key, state = excluded.state, since = excluded.since, grains = excluded.grains",
+        )
+        .bind(row.id.to_string())
+        .bind(row.key.as_bytes().to_vec())
+        .bind(json(&row.state))
+        .bind(row.since as i64)
+        .bind(json(&row.fixed_grains)),
+        Write::KeyGone(id, _) => sqlx::query("DELETE FROM keys WHERE id = $1").bind(id.to_string()),
+        Write::Token { hash, id, expires, .. } => sqlx::query("INSERT INTO tokens (hash, id, expires) VALUES ($1, $2, $3)")
+            .bind(hash.to_vec())
+            .bind(id.as_ref().map(ToString::to_string))
+            .bind(*expires as i64),
+        Write::TokenUsed(hash, _) => sqlx::query("DELETE FROM tokens WHERE hash = $1").bind(hash.to_vec()),
+        Write::Operator(entry, _) => {
+            sqlx::query("INSERT INTO operators (name, entry) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET entry = excluded.entry")
+                .bind(entry.name.to_string())
+                .bind(pack(entry)?)
+        }
+        Write::OperatorGone(name, _) => sqlx::query("DELETE FROM operators WHERE name = $1").bind(name.to_string()),
+        Write::Minion(minion) => sqlx::query(
+            "INSERT INTO minions (id, last_seen, version, address, grains) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO \
+             UPDATE SET last_seen = excluded.last_seen, version = excluded.version, address = excluded.address, grains = excluded.grains",
+        )
+        .bind(minion.id.to_string())
+        .bind(minion.last_seen as i64)
+        .bind(minion.version.clone())
+        .bind(minion.address.clone())
+        .bind(minion.grains.to_vec()),
+        Write::Seen(id, at) => sqlx::query("UPDATE minions SET last_seen = $2 WHERE id = $1").bind(id.to_string()).bind(*at as i64),
+        Write::MinionGone(id, _) => sqlx::query("DELETE FROM minions WHERE id = $1").bind(id.to_string()),
+        Write::Audit(audit) => sqlx::query("INSERT INTO audit (at, operator, origin, action, outcome) VALUES ($1, $2, $3, $4, $5)")
+            .bind(audit.at as i64)
+            .bind(audit.operator.clone())
+            .bind(audit.origin.clone())
+            .bind(audit.action.clone())
+            .bind(audit.outcome.clone()),
+        Write::Prune { before } => return prune(tx, before.micros() as i64).await,
+    };
+    query.execute(&mut **tx).await?;
+    Ok(())
+}
+
+fn insert_job(
+    job: &JobRecord,
+) -> Result<sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>, StoreError> {
+    Ok(sqlx::query(
+        "INSERT INTO jobs (jid, operator, origin, target, function, args, comment, request, expected, expires) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(job.jid.micros() as i64)
+    .bind(job.operator.to_string())
+    .bind(job.origin.clone())
+    .bind(job.target.clone())
+    .bind(job.function.to_string())
+    .bind(json(&job.args))
+    .bind(job.comment.clone())
+    .bind(pack(&job.request)?)
+    .bind(pack(&job.expected)?)
+    .bind(job.expires as i64))
+}
+
+async fn prune(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM ends WHERE jid IN (SELECT jid FROM jobs WHERE jid < $1 AND summary IS NOT NULL)")
+        .bind(before)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("DELETE FROM jobs WHERE jid < $1 AND summary IS NOT NULL").bind(before).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut **tx).await?;
+    Ok(())
+}
+
+fn stored(write: Write) {
+    match write {
+        Write::End(_, stored) | Write::After(stored) => stored(),
+        other => {
+            if let Some(answer) = answer(other) {
+                // Whoever asked may have gone.
+                let _ = answer.send(Ok(()));
+            }
+        }
+    }
+}
+
+/// Tells those who wait for an answer, and gives back what must be tried again.
+fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
+    let mut again = Vec::new();
+    for write in group {
+        match write {
+            Write::End(..) | Write::After(_) | Write::Summary(..) | Write::Minion(..) => again.push(write),
+            other => {
+                if let Some(answer) = answer(other) {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+    again
+}
+
+fn answer(write: Write) -> Option<Answer> {
+    match write {
+        Write::Job(_, answer)
+        | Write::Key(_, answer)
+        | Write::KeyGone(_, answer)
+        | Write::Token { answer, .. }
+        | Write::TokenUsed(_, answer)
+        | Write::Operator(_, answer)
+        | Write::OperatorGone(_, answer)
+        | Write::MinionGone(_, answer) => Some(answer),
+        Write::End(..)
+        | Write::After(_)
+        | Write::Summary(..)
+        | Write::Minion(_)
+        | Write::Seen(..)
+        | Write::Audit(_)
+        | Write::Prune { .. } => None,
+    }
+}
