@@ -1,1 +1,30 @@
-fn main() {}
+//! Overstate's one binary: the operator's command line, the master, the minion, the masterless
+//! tool and the instant test cluster.
+//!
+//! `commands/` holds one file a command. What a user sees of an error is made in `error.rs`,
+//! what they see of a result in `output/`. Only `commands/{master,minion,call,dev}.rs`,
+//! `catalogue.rs` and this file know the crates of the daemons.
+
+mod access;
+mod account;
+mod arguments;
+mod cli;
+mod client;
+mod commands;
+mod daemon;
+mod dispatch;
+mod error;
+mod logging;
+mod output;
+mod progress;
+mod selection;
+mod term;
+mod times;
+mod watch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    error::install_panic_hook();
+    cli::main(std::env::args_os())
+}

@@ -1,0 +1,97 @@
+//! A function's arguments as typed: `5` is a number, `{a: 1}` a mapping, `KEY=VALUE` is named.
+//! Salt's rules (`salt.utils.args.parse_input`).
+
+use proto::{Args, Value};
+
+/// Positional and named arguments, each with the type that its YAML has.
+pub fn parse(words: &[String]) -> Args {
+    let mut args = Args::default();
+    for word in words {
+        match named(word) {
+            Some((name, value)) => args = args.with(name, typed(value)),
+            None => args.positional.push(typed(word)),
+        }
+    }
+    args
+}
+
+/// Only the `KEY=VALUE` words, each of which has to be one.
+pub fn pairs(words: &[String]) -> Result<proto::Map, String> {
+    words
+        .iter()
+        .map(|word| {
+            let (name, value) = named(word).ok_or_else(|| format!("{word:?} is not KEY=VALUE"))?;
+            Ok((name.to_owned(), typed(value)))
+        })
+        .collect()
+}
+
+/// A command line as `cmd.run` takes it without a shell.
+pub fn argv(words: &[String]) -> Args {
+    let words = words.iter().cloned().map(Value::String).collect();
+    Args::positional([Value::Array(words)]).with("python_shell", false)
+}
+
+/// `name=value`, but not `a==b`, nor a text of several lines.
+fn named(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    let mut characters = name.chars();
+    let starts = characters.next().is_some_and(|c| c == '_' || c.is_alphabetic());
+    let goes_on = characters.all(|c| c.is_alphanumeric() || "_.-".contains(c));
+    (starts && goes_on && !value.starts_with('=') && !value.contains('\n')).then_some((name, value))
+}
+
+fn typed(word: &str) -> Value {
+    let text = || Value::String(word.to_owned());
+    // A YAML reader would fold these characters, or take what follows `#` for a comment.
+    if word.contains(['\t', '\r', '\n']) || matches!(word.trim(), "---" | "...") {
+        return text();
+    }
+    match states::yaml::scalar(word) {
+        Value::String(_) | Value::Null if word.contains('#') => text(),
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(words: &[&str]) -> (Vec<Value>, Value) {
+        let args = parse(&words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>());
+        (args.positional, Value::Object(args.named))
+    }
+
+    #[test]
+    fn arguments_have_the_types_that_salt_gives_them() {
+        let (positional, named) = parsed(&[
+            "df -h",
+            "5",
+            "[1, a]",
+            "a: b",
+            "x==y",
+            "echo a # b",
+            "A=1\nB",
+            "cwd=/tmp",
+            "python_shell=True",
+            "n=",
+        ]);
+        assert_eq!(json!(positional), json!(["df -h", 5, [1, "a"], "a: b", "x==y", "echo a # b", "A=1\nB"]));
+        assert_eq!(named, json!({"cwd": "/tmp", "python_shell": true, "n": ""}));
+    }
+
+    #[test]
+    fn a_command_line_stays_a_list_of_words() {
+        let args = argv(&["echo".into(), "5".into(), "a=b".into()]);
+        assert_eq!(json!(args.positional), json!([["echo", "5", "a=b"]]));
+        assert_eq!(args.named["python_shell"], json!(false));
+    }
+
+    #[test]
+    fn pairs_must_be_pairs() {
+        assert!(pairs(&["role=db".into(), "5=x".into()]).is_err());
+        assert_eq!(Value::Object(pairs(&["role=db".into(), "n=5".into()]).unwrap()), json!({"role": "db", "n": 5}));
+    }
+}

@@ -1,0 +1,208 @@
+//! The returns of `state.apply` for people, laid out as Salt's `highstate` outputter does
+//! (`salt/output/highstate.py`, `state_output: full`): a block a state in the order they ran,
+//! then what succeeded, changed and failed, and how long it took.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use proto::{Map, Value};
+
+use super::nested;
+use crate::term::{self, BAD, CHANGED, GOOD, VALUE, paint};
+
+/// Whether a return is what a state run gives: states keyed by `module_|-id_|-name_|-function`,
+/// or the list of errors that kept it from running.
+pub fn fits(value: &Value) -> bool {
+    match value {
+        Value::Object(states) => states.iter().all(|(key, state)| key.contains("_|-") && state.get("result").is_some()),
+        Value::Array(errors) => !errors.is_empty() && errors.iter().all(Value::is_string),
+        _ => false,
+    }
+}
+
+/// One minion's states and their summary.
+pub fn render(minion: &str, value: &Value) -> String {
+    match value {
+        Value::Object(states) => render_states(minion, states),
+        Value::Array(errors) => render_errors(minion, errors),
+        _ => nested::render(minion, value, true),
+    }
+}
+
+fn render_errors(minion: &str, errors: &[Value]) -> String {
+    let mut text = format!("{}:\n", paint(BAD, minion));
+    let _ = writeln!(text, "    {}", paint(BAD, "Data failed to compile:"));
+    for error in errors {
+        let error = term::clean(error.as_str().unwrap_or_default());
+        let _ = writeln!(text, "{}\n    {}", paint(BAD, "----------"), paint(BAD, error.replace('\n', "\n    ")));
+    }
+    text
+}
+
+fn render_states(minion: &str, states: &Map) -> String {
+    let mut ordered: Vec<(&String, &Value)> = states.iter().collect();
+    ordered.sort_by_key(|(_, state)| state.get("__run_num__").and_then(Value::as_u64).unwrap_or(0));
+    let summary = Summary::of(ordered.iter().map(|(_, state)| *state));
+    let mut text = format!("{}:\n", paint(summary.style(), minion));
+    for (key, state) in &ordered {
+        text += &render_state(key, state);
+    }
+    text + &summary.render(minion)
+}
+
+fn render_state(key: &str, state: &Value) -> String {
+    let style = style(state);
+    let parts: Vec<&str> = key.split("_|-").collect();
+    let [module, id, name, function] = parts[..] else { return String::new() };
+    let mut text = format!("{}\n", paint(style, "----------"));
+    let mut line = |label: &str, value: &str| {
+        let value = term::clean(value).trim().replace('\n', "\n              ");
+        let _ = writeln!(text, "    {}", paint(style, format_args!("{label:>8}: {value}").to_string().trim_end()));
+    };
+    line("ID", id);
+    line("Function", &format!("{module}.{function}"));
+    if name != id {
+        line("Name", name);
+    }
+    line("Result", &state.get("result").and_then(nested::scalar).unwrap_or_default());
+    line("Comment", state.get("comment").and_then(Value::as_str).unwrap_or_default());
+    if let Some(started) = state.get("start_time").and_then(Value::as_str) {
+        line("Started", started);
+        line("Duration", &format!("{} ms", state.get("duration").and_then(nested::scalar).unwrap_or_default()));
+    }
+    text += &render_changes(style, state.get("changes"));
+    for warning in state.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        let warning = term::clean(warning.as_str().unwrap_or_default());
+        let _ = writeln!(text, "    {}", paint(BAD, format_args!("Warnings: {warning}")));
+    }
+    text
+}
+
+fn render_changes(style: Style, changes: Option<&Value>) -> String {
+    let head = format!("    {}\n", paint(style, " Changes:"));
+    match changes {
+        Some(changes) if changed(changes) => {
+            let body = nested::body(changes);
+            let rule = format!("{:14}{}\n", "", paint(style, "----------"));
+            let indented = body.lines().fold(String::new(), |all, line| all + &format!("{:14}{line}\n", ""));
+            head + &rule + &indented
+        }
+        _ => head,
+    }
+}
+
+fn changed(changes: &Value) -> bool {
+    match changes {
+        Value::Object(map) => !map.is_empty(),
+        Value::Null => false,
+        _ => true,
+    }
+}
+
+/// Red for failed, yellow for what a dry run would change, cyan for changed, green otherwise.
+fn style(state: &Value) -> Style {
+    match state.get("result") {
+        Some(Value::Bool(false)) => BAD,
+        Some(Value::Null) => VALUE,
+        _ if state.get("changes").is_some_and(changed) => CHANGED,
+        _ => GOOD,
+    }
+}
+
+#[derive(Default)]
+struct Summary {
+    succeeded: usize,
+    failed: usize,
+    /// `result: None`: a dry run would change it.
+    unchanged_yet: usize,
+    changed: usize,
+    milliseconds: f64,
+}
+
+impl Summary {
+    fn of<'a>(states: impl Iterator<Item = &'a Value>) -> Self {
+        let mut summary = Self::default();
+        for state in states {
+            match state.get("result") {
+                Some(Value::Bool(false)) => summary.failed += 1,
+                Some(Value::Null) => summary.unchanged_yet += 1,
+                _ => summary.succeeded += 1,
+            }
+            summary.changed += usize::from(state.get("changes").is_some_and(changed));
+            summary.milliseconds += state.get("duration").and_then(Value::as_f64).unwrap_or(0.0);
+        }
+        summary
+    }
+
+    fn style(&self) -> Style {
+        match () {
+            () if self.failed > 0 => BAD,
+            () if self.unchanged_yet > 0 => VALUE,
+            () if self.changed > 0 => CHANGED,
+            () => GOOD,
+        }
+    }
+
+    /// As Salt counts: what a dry run would change is among the succeeded.
+    fn render(&self, minion: &str) -> String {
+        let (good, total) = (self.succeeded + self.unchanged_yet, self.succeeded + self.unchanged_yet + self.failed);
+        let notes: Vec<String> = [("unchanged", self.unchanged_yet), ("changed", self.changed)]
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .map(|(what, count)| format!("{what}={count}"))
+            .collect();
+        let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+        let width = total.to_string().len();
+        let rule = "-".repeat(11 + width);
+        let mut text = format!("\n{}\n{rule}\n", paint(CHANGED, format_args!("Summary for {minion}")));
+        let _ = writeln!(text, "{}{notes}", paint(GOOD, format_args!("Succeeded: {good:>width$}")));
+        let failed = if self.failed > 0 { BAD } else { CHANGED };
+        let _ = writeln!(text, "{}", paint(failed, format_args!("Failed:    {:>width$}", self.failed)));
+        let _ =
+            writeln!(text, "{rule}\nTotal states run:     {total}\nTotal run time: {}", run_time(self.milliseconds));
+        text
+    }
+}
+
+fn run_time(milliseconds: f64) -> String {
+    match milliseconds {
+        ms if ms >= 1000.0 => format!("{:>7.3} s", ms / 1000.0),
+        ms => format!("{ms:>7.3} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn states_read_as_in_salt() {
+        let value = json!({
+            "file_|-motd_|-/etc/motd_|-managed": {
+                "name": "/etc/motd", "result": true, "comment": "File /etc/motd updated", "__run_num__": 1,
+                "start_time": "12:00:00.000100", "duration": 12.3,
+                "changes": {"diff": "--- \n+++ \n@@ -1 +1 @@\n-old\n+new"}},
+            "pkg_|-vim_|-vim_|-installed": {
+                "name": "vim", "result": true, "comment": "All specified packages are already installed",
+                "__run_num__": 0, "start_time": "11:59:59.000100", "duration": 1200.0, "changes": {}},
+            "cmd_|-false_|-false_|-run": {
+                "name": "false", "result": false, "comment": "Command \"false\" run\nexit code 1", "__run_num__": 2,
+                "start_time": "12:00:01.000100", "duration": 3, "changes": {"retcode": 1}},
+            "file_|-x_|-x_|-absent": {
+                "name": "x", "result": null, "comment": "File x is set for removal", "__run_num__": 3,
+                "changes": {"removed": "x"}},
+        });
+        assert!(fits(&value));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value)).to_string());
+    }
+
+    #[test]
+    fn what_kept_it_from_running_is_shown() {
+        let value = json!(["Rendering SLS 'base:web' failed: Jinja error\nline 3"]);
+        assert!(fits(&value));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value)).to_string());
+        assert!(!fits(&json!(true)) && !fits(&json!({"a": 1})) && !fits(&json!([])));
+    }
+}

@@ -1,0 +1,212 @@
+//! How results look. Standard output holds results only; machine formats hold no colour.
+
+pub mod highstate;
+pub mod nested;
+pub mod table;
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use proto::{Map, MinionId, Value};
+
+use crate::{error::Error, term};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Readable, one block a minion
+    Nested,
+    /// States as Salt shows them, with a summary
+    Highstate,
+    /// One object: {minion: return}
+    Json,
+    /// One object a line and a return, as they come
+    Jsonl,
+    Yaml,
+    /// `id: value`, one line a line
+    Txt,
+    /// Only the exit code
+    Quiet,
+}
+
+/// Shows the returns of a run as they come.
+pub struct Returns {
+    format: Format,
+    fold: bool,
+    /// Returns that can only be shown together, at the end.
+    kept: Vec<Kept>,
+}
+
+struct Kept {
+    minion: MinionId,
+    value: Value,
+    good: bool,
+}
+
+impl Returns {
+    pub fn new(format: Format, fold: bool) -> Self {
+        let foldable = matches!(format, Format::Nested | Format::Highstate | Format::Txt);
+        Self { format, fold: fold && foldable, kept: Vec::new() }
+    }
+
+    /// Whether somebody reads along, rather than a program.
+    pub fn for_people(&self) -> bool {
+        matches!(self.format, Format::Nested | Format::Highstate)
+    }
+
+    /// One minion's return; `good` is whether it ended well.
+    pub fn show(&mut self, minion: &MinionId, value: &Value, good: bool) -> Result<(), Error> {
+        if self.fold || self.format == Format::Json {
+            self.kept.push(Kept { minion: minion.clone(), value: value.clone(), good });
+            return Ok(());
+        }
+        Ok(term::result(&block(self.format, minion.as_str(), value, good))?)
+    }
+
+    /// What could only be shown at the end, by name.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.kept.sort_by(|a, b| a.minion.cmp(&b.minion));
+        let text = match self.format {
+            Format::Json => {
+                json(&Value::Object(self.kept.into_iter().map(|kept| (kept.minion.into(), kept.value)).collect()))
+            }
+            _ if self.fold => folded(self.format, &self.kept),
+            _ => return Ok(()),
+        };
+        Ok(term::result(&text)?)
+    }
+}
+
+/// One return in one format, with its line end.
+pub fn block(format: Format, minion: &str, value: &Value, good: bool) -> String {
+    match format {
+        Format::Highstate if highstate::fits(value) => highstate::render(minion, value),
+        Format::Nested | Format::Highstate => nested::render(minion, value, good),
+        Format::Json => json(&keyed(minion, value)),
+        Format::Jsonl => keyed(minion, value).to_string() + "\n",
+        Format::Yaml => yaml(&keyed(minion, value)),
+        Format::Txt => txt(minion, value),
+        Format::Quiet => String::new(),
+    }
+}
+
+fn keyed(minion: &str, value: &Value) -> Value {
+    Value::Object(Map::from_iter([(minion.to_owned(), value.clone())]))
+}
+
+/// Indented by four, as Salt does, with a line end.
+pub fn json(value: &Value) -> String {
+    use serde::Serialize as _;
+    let mut bytes = Vec::new();
+    let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indent);
+    // A `Value` has string keys and finite numbers: nothing in it can fail to be written.
+    let _ = value.serialize(&mut serializer);
+    String::from_utf8_lossy(&bytes).into_owned() + "\n"
+}
+
+pub fn yaml(value: &Value) -> String {
+    let mut text = serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string());
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn txt(minion: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => term::clean(text).lines().fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "{minion}: {line}");
+            all
+        }),
+        other => format!("{minion}: {}\n", nested::scalar(other).unwrap_or_else(|| other.to_string())),
+    }
+}
+
+/// Equal answers once, the largest group first: `126 minions: …`, and how many differ.
+fn folded(format: Format, returns: &[Kept]) -> String {
+    let mut groups: indexmap::IndexMap<(String, bool), Vec<&Kept>> = indexmap::IndexMap::new();
+    for kept in returns {
+        groups.entry((kept.value.to_string(), kept.good)).or_default().push(kept);
+    }
+    let mut groups: Vec<Vec<&Kept>> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    let mut text = groups.iter().fold(String::new(), |text, group| {
+        let first = group[0];
+        text + &block(format, &head(group), &first.value, first.good)
+    });
+    if let [most, rest @ ..] = groups.as_slice()
+        && !rest.is_empty()
+    {
+        let differ: usize = rest.iter().map(Vec::len).sum();
+        let _ = writeln!(text, "{} the same, {differ} differ", most.len());
+    }
+    text
+}
+
+fn head(group: &[&Kept]) -> String {
+    let names: Vec<&str> = group.iter().map(|kept| kept.minion.as_str()).collect();
+    match names.as_slice() {
+        [one] => (*one).to_owned(),
+        all if all.len() <= 8 => format!("{} minions ({})", all.len(), all.join(", ")),
+        all => format!("{} minions", all.len()),
+    }
+}
+
+/// Shows a list: a table for people, objects for programs.
+pub fn list(format: Option<Format>, table: table::Table, objects: Vec<Value>) -> Result<(), Error> {
+    let text = match format {
+        Some(Format::Json) => json(&Value::Array(objects)),
+        Some(Format::Jsonl) => objects.iter().fold(String::new(), |all, object| all + &object.to_string() + "\n"),
+        Some(Format::Yaml) => yaml(&Value::Array(objects)),
+        Some(Format::Quiet) => String::new(),
+        _ => table.render(term::width()),
+    };
+    Ok(term::result(&text)?)
+}
+
+/// Shows one thing: as nested text for people, as an object for programs.
+pub fn one(format: Option<Format>, value: &Value) -> Result<(), Error> {
+    let text = match format {
+        Some(Format::Json) => json(value),
+        Some(Format::Jsonl) => value.to_string() + "\n",
+        Some(Format::Yaml) => yaml(value),
+        Some(Format::Quiet) => String::new(),
+        _ => nested::body(value),
+    };
+    Ok(term::result(&text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plain(format: Format, value: Value) -> String {
+        anstream::adapter::strip_str(&block(format, "web1", &value, true)).to_string()
+    }
+
+    #[test]
+    fn one_return_in_each_format() {
+        let value = json!({"a": [1, "x"], "b": null});
+        assert_eq!(plain(Format::Jsonl, value.clone()), "{\"web1\":{\"a\":[1,\"x\"],\"b\":null}}\n");
+        assert_eq!(plain(Format::Json, json!(true)), "{\n    \"web1\": true\n}\n");
+        assert_eq!(plain(Format::Txt, json!("one\ntwo")), "web1: one\nweb1: two\n");
+        assert_eq!(plain(Format::Txt, json!(true)), "web1: True\n");
+        assert_eq!(plain(Format::Txt, json!({"a": 1})), "web1: {\"a\":1}\n");
+        assert_eq!(plain(Format::Yaml, json!({"mode": "0644"})), "web1:\n  mode: \"0644\"\n");
+        assert_eq!(plain(Format::Quiet, json!(true)), "");
+    }
+
+    #[test]
+    fn equal_answers_fold() {
+        let kept = |n: usize| Kept {
+            minion: format!("m{n}").parse().unwrap(),
+            value: json!(if n == 5 { "old" } else { "new" }),
+            good: true,
+        };
+        let returns: Vec<Kept> = (1..=12).map(kept).collect();
+        let text = anstream::adapter::strip_str(&folded(Format::Txt, &returns)).to_string();
+        assert_eq!(text, "11 minions: new\nm5: old\n11 the same, 1 differ\n");
+    }
+}
