@@ -1,0 +1,145 @@
+//! The options that `run`, `apply` and their like share, and the way from them to a signed
+//! request and its answers.
+
+use clap::Args;
+use proto::{Batch, FunctionName, RunOptions};
+
+use crate::{
+    cli::Global,
+    client::Client,
+    error::{Error, Exit, Outcome},
+    output::{self, Format, Returns},
+    term, times,
+    watch::{self, Watch},
+};
+
+/// How a call is carried out, and how its answers are shown.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "How")]
+pub struct Options {
+    /// At most N minions (or N%) at once
+    #[arg(short, long, value_name = "N|N%", value_parser = batch)]
+    pub batch: Option<Batch>,
+    /// Only N of the matching minions, chosen at random
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub subset: Option<u32>,
+    /// Print the job's id and return at once
+    #[arg(long = "async", conflicts_with_all = ["stream", "timeout"])]
+    pub detach: bool,
+    /// Show output while it runs
+    #[arg(long)]
+    pub stream: bool,
+    /// How long to wait for answers (30s, 5m, 1h); the job itself goes on
+    #[arg(short, long, value_name = "TIME", value_parser = times::seconds)]
+    pub timeout: Option<u32>,
+    /// How long an absent minion may still pick the job up [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = times::seconds)]
+    pub ttl: Option<u32>,
+    /// Kept in the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// Do not start it on any more minions once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Show equal answers once
+    #[arg(long)]
+    pub fold: bool,
+}
+
+fn batch(text: &str) -> Result<Batch, String> {
+    let wrong = || format!("{text:?} is no batch size; write 10 or 25%");
+    match text.strip_suffix('%') {
+        Some(percent) => match percent.parse() {
+            Ok(percent @ 1..=100) => Ok(Batch::Percent(percent)),
+            _ => Err(wrong()),
+        },
+        None => match text.parse() {
+            Ok(count @ 1..) => Ok(Batch::Count(count)),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+impl Options {
+    /// The part that is signed.
+    pub fn signed(&self) -> RunOptions {
+        RunOptions {
+            batch: self.batch,
+            subset: self.subset,
+            ttl: self.ttl,
+            stream: self.stream,
+            fail_fast: self.fail_fast,
+            comment: self.comment.clone(),
+            tree: None,
+        }
+    }
+}
+
+/// What is to be called, and where.
+pub struct Call {
+    pub target: String,
+    pub function: FunctionName,
+    pub args: proto::Args,
+}
+
+/// Sends a call and shows what comes of it. `format` is what `--out` means when it is not given.
+pub fn carry_out(global: &Global, call: Call, options: &Options, format: Format) -> Outcome {
+    let format = global.out.unwrap_or(format);
+    crate::client::block_on(async {
+        let mut client = Client::connect(global).await?;
+        let request = client.sign(&call.target, call.function, call.args, options.signed())?;
+        let mut watch = Watch::new(
+            global,
+            Returns::new(format, options.fold),
+            watch::Patience { timeout: options.timeout, ttl: options.ttl },
+        );
+        let start = watch.begin(&mut client, request, !options.detach).await?;
+        if options.detach {
+            return detached(global, format, &start);
+        }
+        watch.follow(client, start).await
+    })
+}
+
+fn detached(global: &Global, format: Format, start: &proto::message::JobStart) -> Outcome {
+    let jid = start.jid.to_string();
+    match format {
+        Format::Nested | Format::Highstate | Format::Txt => term::result(&format!("{jid}\n"))?,
+        _ => output::one(Some(format), &serde_json::json!({"jid": jid, "minions": start.expected}))?,
+    }
+    global.note(&format!(
+        "{} targeted, {} of them not connected; `ctl job follow {jid}` shows the answers\n",
+        start.expected.len(),
+        start.absent.len()
+    ));
+    Ok(Exit::OK)
+}
+
+/// A function's name as typed: `cmd` is short for `cmd.run`.
+pub fn function(text: &str) -> Result<FunctionName, Error> {
+    let text = if text == "cmd" { "cmd.run" } else { text };
+    text.parse().map_err(|error: proto::IdError| {
+        Error::nothing(error.to_string())
+            .hint(format!("for a command line:  ctl run TARGET -- {text} …   or   ctl run TARGET cmd '{text} …'"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_counts_or_percentages() {
+        assert_eq!(batch("10"), Ok(Batch::Count(10)));
+        assert_eq!(batch("25%"), Ok(Batch::Percent(25)));
+        for bad in ["0", "0%", "101%", "x", "-1", "%", ""] {
+            assert!(batch(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_function_is_named_in_full() {
+        assert_eq!(function("cmd").unwrap().as_str(), "cmd.run");
+        assert!(function("uptime").unwrap_err().render().contains("-- uptime"));
+    }
+}
