@@ -1,0 +1,339 @@
+//! `ctl job …`: what was run, by whom, and what became of it.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use proto::{
+    JobId, Outcome as Ended,
+    job::PairEnd,
+    message::{JobDetail, JobFilter, JobRow, PairState, Query, Reply},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Global,
+    client::{Client, block_on},
+    dispatch::{self, Call, Options},
+    error::{Error, Exit, Outcome},
+    output::{self, Format, Returns, table::Table, table::cut},
+    term, times,
+    watch::{self, Patience, Watch},
+};
+
+/// Look at jobs, follow, stop or repeat them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(List),
+    /// Show one job: who, when, what, and every answer
+    Show(Jid),
+    Follow(Follow),
+    /// Stop a job wherever it has not ended
+    Kill(Jid),
+    Repeat(Repeat),
+}
+
+/// List jobs, the newest first
+///
+///   ctl job list --since tuesday --until wednesday --target gmail --operator 'a*'
+///
+/// Times: yesterday, tuesday, '14:00', 2h (ago), 2026-11-20, '2026-11-20 14:00'.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+struct List {
+    /// Not before
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Not after; a day is meant whole
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// By this operator (glob)
+    #[arg(long, value_name = "GLOB")]
+    operator: Option<String>,
+    /// Of this function (glob)
+    #[arg(long, value_name = "GLOB")]
+    function: Option<String>,
+    /// On a minion whose id matches, or with exactly this target
+    #[arg(long, value_name = "GLOB")]
+    target: Option<String>,
+    /// At most N of them
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+}
+
+/// Which one.
+#[derive(Debug, clap::Args)]
+struct Jid {
+    #[arg(value_name = "JID")]
+    jid: JobId,
+}
+
+/// Show a job's answers, those that are there and those that come
+#[derive(Debug, clap::Args)]
+struct Follow {
+    #[arg(value_name = "JID")]
+    jid: JobId,
+    /// How long to wait for answers
+    #[arg(short, long, value_name = "TIME", value_parser = times::seconds)]
+    timeout: Option<u32>,
+    /// Show equal answers once
+    #[arg(long)]
+    fold: bool,
+}
+
+/// Run the same again, as a new job of yours
+#[derive(Debug, clap::Args)]
+struct Repeat {
+    #[arg(value_name = "JID")]
+    jid: JobId,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub fn run(args: Args, global: &Global) -> Outcome {
+    match args.command {
+        Command::List(args) => list(args, global),
+        Command::Show(args) => show(args.jid, global),
+        Command::Follow(args) => follow(args, global),
+        Command::Kill(args) => kill(args.jid, global),
+        Command::Repeat(args) => repeat(&args, global),
+    }
+}
+
+fn list(args: List, global: &Global) -> Outcome {
+    let now = times::now();
+    let (since, until) = times::range(args.since.as_deref(), args.until.as_deref(), &now).map_err(Error::nothing)?;
+    let filter = JobFilter {
+        since,
+        until,
+        operator: args.operator,
+        function: args.function.map(|f| if f == "cmd" { "cmd.run".into() } else { f }),
+        target: args.target,
+        limit: args.limit,
+    };
+    let rows = block_on(async {
+        let mut client = Client::connect(global).await?;
+        match client.answer(Query::Jobs(filter)).await? {
+            Reply::Jobs(rows) => Ok::<_, Error>(rows),
+            other => Err(client.unexpected(&other)),
+        }
+    })?;
+    let mut table = Table::new(["JID", "STARTED", "OPERATOR", "TARGET", "CALL", "ENDED"], "no such jobs");
+    for row in &rows {
+        table.row([
+            row.jid.to_string(),
+            times::show(row.jid.micros(), &now),
+            cut(row.operator.as_str(), 12),
+            cut(&row.target, 14),
+            cut(&call(row), 22),
+            ended(row),
+        ]);
+    }
+    output::list(global.out, table, rows.iter().map(object).collect())?;
+    Ok(Exit::OK)
+}
+
+/// `cmd.run 'df -h' cwd=/`
+fn call(row: &JobRow) -> String {
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut words = vec![row.function.clone()];
+    words.extend(row.args.positional.iter().map(word));
+    words.extend(row.args.named.iter().map(|(name, value)| format!("{name}={}", word(value))));
+    term::clean(&words.join(" "))
+}
+
+/// `3 of 3 ok`, or what else became of it.
+fn ended(row: &JobRow) -> String {
+    let count = |outcome| row.ends.iter().filter(|(o, _)| *o == outcome).map(|(_, n)| *n).sum::<u32>();
+    let all: u32 = row.ends.iter().map(|(_, n)| *n).sum();
+    if count(Ended::Ok) == row.expected {
+        return format!("{} ok", row.expected);
+    }
+    let mut parts: Vec<String> = row.ends.iter().filter(|(_, n)| *n > 0).map(|(o, n)| format!("{n} {o}")).collect();
+    let open = row.expected.saturating_sub(all);
+    if open > 0 {
+        parts.push(format!("{open} open"));
+    }
+    parts.join(", ")
+}
+
+fn object(row: &JobRow) -> Value {
+    json!({
+        "jid": row.jid.to_string(),
+        "started": times::json(row.jid.micros()),
+        "operator": row.operator,
+        "from": row.from,
+        "target": row.target,
+        "function": row.function,
+        "args": row.args.to_salt(),
+        "comment": row.comment,
+        "expected": row.expected,
+        "ends": row.ends.iter().map(|(outcome, n)| (outcome.to_string(), json!(n))).collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+async fn detail(client: &mut Client, jid: JobId) -> Result<JobDetail, Error> {
+    match client.answer(Query::Job { jid }).await? {
+        Reply::JobDetail(detail) => Ok(*detail),
+        other => Err(client.unexpected(&other)),
+    }
+}
+
+fn show(jid: JobId, global: &Global) -> Outcome {
+    let mut detail = block_on(async { detail(&mut Client::connect(global).await?, jid).await })?;
+    detail.ends.sort_by(|a, b| a.minion.cmp(&b.minion));
+    match global.out {
+        None => show_to_people(global, &detail)?,
+        Some(Format::Json | Format::Jsonl | Format::Yaml | Format::Quiet) => output::one(global.out, &whole(&detail))?,
+        Some(format) => {
+            for end in &detail.ends {
+                term::result(&output::block(
+                    format,
+                    end.minion.as_str(),
+                    &end.ret.value,
+                    end.ret.outcome == Ended::Ok,
+                ))?;
+            }
+        }
+    }
+    Ok(Exit::OK)
+}
+
+fn whole(detail: &JobDetail) -> Value {
+    let end = |end: &PairEnd| {
+        json!({
+            "outcome": end.ret.outcome,
+            "return": end.ret.value,
+            "retcode": end.ret.retcode,
+            "started": times::json(end.ret.started),
+            "duration_seconds": end.ret.duration as f64 / 1e6,
+            "stored": times::json(end.at),
+            "truncated": end.ret.truncated,
+        })
+    };
+    let mut value = object(&detail.row);
+    value["minions"] =
+        detail.ends.iter().map(|e| (e.minion.to_string(), end(e))).collect::<serde_json::Map<_, _>>().into();
+    value["open"] =
+        detail.open.iter().map(|(id, state)| (id.to_string(), json!(state))).collect::<serde_json::Map<_, _>>().into();
+    value
+}
+
+fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
+    let row = &detail.row;
+    let line = |name: &str, value: &str| format!("{name:<9} {}\n", term::clean(value));
+    let mut text = format!("{}\n", term::paint(term::BOLD, row.jid));
+    text += &line("call", &call(row));
+    text += &line("target", &row.target);
+    text += &line("operator", &format!("{} from {}", row.operator, row.from));
+    text += &line("started", &times::show_exact(row.jid.micros(), &times::now()));
+    if let Some(comment) = &row.comment {
+        text += &line("comment", comment);
+    }
+    text.push('\n');
+    for end in &detail.ends {
+        text += &end_to_people(end);
+    }
+    for (minion, state) in &detail.open {
+        text += &format!("{minion}: {}\n", term::paint(term::VALUE, open(*state)));
+    }
+    term::result(&text)?;
+    global.note(&format!("{}\n", watch::account_of(detail).line(&times::now())));
+    Ok(())
+}
+
+fn end_to_people(end: &PairEnd) -> String {
+    let good = end.ret.outcome == Ended::Ok;
+    let took = times::show_length(end.ret.duration);
+    let how = match end.ret.outcome {
+        Ended::Failed => format!("  {} (code {}) after {took}\n", end.ret.outcome, end.ret.retcode),
+        Ended::Ok => format!("  {} after {took}\n", end.ret.outcome),
+        other => format!("  {other} at {}\n", times::show(end.at, &times::now())),
+    };
+    let format = if output::highstate::fits(&end.ret.value) { Format::Highstate } else { Format::Nested };
+    output::block(format, end.minion.as_str(), &end.ret.value, good) + &term::paint(term::DIM, how.trim_end()) + "\n"
+}
+
+fn open(state: PairState) -> &'static str {
+    match state {
+        PairState::Targeted => "not sent yet",
+        PairState::Sent => "sent, not confirmed yet",
+        PairState::Received => "waiting to start",
+        PairState::Running => "running",
+    }
+}
+
+fn follow(args: Follow, global: &Global) -> Outcome {
+    block_on(async {
+        let client = Client::connect(global).await?;
+        let returns = Returns::new(global.out.unwrap_or(Format::Nested), args.fold);
+        let patience = Patience { timeout: args.timeout, ttl: None };
+        Watch::new(global, returns, patience).join(client, args.jid).await
+    })
+}
+
+/// Kills a job's processes on every minion where it has not ended, which is itself a job.
+fn kill(jid: JobId, global: &Global) -> Outcome {
+    let detail = block_on(async { detail(&mut Client::connect(global).await?, jid).await })?;
+    if detail.open.is_empty() {
+        return Err(
+            Error::nothing(format!("job {jid} has ended everywhere")).hint(format!("`ctl job show {jid}` shows how"))
+        );
+    }
+    let ids: BTreeMap<&str, PairState> = detail.open.iter().map(|(id, state)| (id.as_str(), *state)).collect();
+    let target = format!("L@{}", ids.into_keys().collect::<Vec<_>>().join(","));
+    let call = Call {
+        target,
+        function: dispatch::function("saltutil.kill_job")?,
+        args: proto::Args::positional([Value::String(jid.to_string())]),
+    };
+    dispatch::carry_out(global, call, &Options::default(), Format::Nested)
+}
+
+fn repeat(args: &Repeat, global: &Global) -> Outcome {
+    let row = block_on(async { detail(&mut Client::connect(global).await?, args.jid).await })?.row;
+    let function = dispatch::function(&row.function)?;
+    let mut options = args.options.clone();
+    options.comment = options.comment.or(Some(format!("repeats {}", row.jid)));
+    let format = if function.module() == "state" { Format::Highstate } else { Format::Nested };
+    dispatch::carry_out(global, Call { target: row.target, function, args: row.args }, &options, format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ends: &[(Ended, u32)]) -> JobRow {
+        JobRow {
+            jid: JobId::from_micros(1_795_260_474_000_042),
+            operator: "root".parse().unwrap(),
+            from: "127.0.0.1".into(),
+            target: "*".into(),
+            function: "cmd.run".into(),
+            args: proto::Args::positional([json!("df -h"), json!(5)]).with("cwd", "/"),
+            comment: None,
+            expected: 3,
+            ends: ends.into(),
+        }
+    }
+
+    #[test]
+    fn a_row_says_what_was_called_and_how_it_ended() {
+        assert_eq!(call(&row(&[])), "cmd.run df -h 5 cwd=/");
+        assert_eq!(ended(&row(&[(Ended::Ok, 3)])), "3 ok");
+        assert_eq!(ended(&row(&[(Ended::Ok, 1), (Ended::Failed, 1)])), "1 ok, 1 failed, 1 open");
+    }
+
+    #[test]
+    fn programs_get_the_same() {
+        let object = object(&row(&[(Ended::Ok, 3)]));
+        assert_eq!(object["jid"], "20261121112754000042");
+        assert_eq!(object["args"], json!(["df -h", 5, {"__kwarg__": true, "cwd": "/"}]));
+        assert_eq!(object["ends"], json!({"ok": 3}));
+    }
+}

@@ -1,0 +1,66 @@
+//! `ctl master`
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use proto::layout;
+
+use crate::{
+    access::diagnosed,
+    cli::Global,
+    daemon::{self, Daemon},
+    error::{Error, Exit, Outcome},
+    logging,
+};
+
+/// Run the master
+///
+/// Reads DIR/master and DIR/master.d/*.conf (--config-dir). SIGHUP reads them again, SIGTERM
+/// lets what is under way end first. There is a systemd unit in dist/.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    #[command(flatten)]
+    daemon: Daemon,
+}
+
+pub fn run(args: Args, global: &Global) -> Outcome {
+    daemon::die_with(args.daemon.parent)?;
+    let dir = global.config_dir();
+    let loaded = master::Config::load(&dir).map_err(diagnosed)?;
+    let config = loaded.config;
+    let level = logging::start(config.log_level.as_deref(), config.log_format.as_deref(), global.verbose)?;
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    daemon::runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(async {
+        let again = dir.clone();
+        let reload = daemon::on_hangup(level, move || Some(master::Config::load(&again).ok()?.config.log_level))?;
+        let shutdown = daemon::shutdown()?;
+        master::run(&dir, config, shutdown, reload).await.map_err(|error| {
+            let hint = error.hint();
+            Error::nothing(error.to_string()).hints(hint)
+        })
+    })?;
+    Ok(Exit::OK)
+}
+
+/// Where a master of this host can be found.
+pub struct Here {
+    pub root_dir: PathBuf,
+    pub interface: IpAddr,
+    pub port: u16,
+}
+
+/// The master that is configured beneath `dir`, if there is one on this host.
+///
+/// # Errors
+/// A configuration that cannot be read.
+pub fn here(dir: &Path) -> Result<Option<Here>, Error> {
+    let loaded = master::Config::load(dir).map_err(diagnosed)?;
+    let config = loaded.config;
+    if loaded.files.is_empty() && !config.root_dir.join(layout::FIRST_OPERATOR_KEY).exists() {
+        return Ok(None);
+    }
+    Ok(Some(Here { root_dir: config.root_dir, interface: config.interface, port: config.port }))
+}

@@ -1,0 +1,68 @@
+//! The commands: one file each, holding its arguments (whose comments are its help) and the
+//! function that runs it.
+
+mod apply;
+mod completion;
+pub mod dev;
+mod event;
+mod job;
+mod key;
+pub mod master;
+mod minion;
+mod operator;
+mod run;
+mod target;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::{
+    cli::Global,
+    error::{Exit, Outcome},
+    output::{self, Format},
+    term,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(run::Args),
+    Apply(apply::Args),
+    Target(target::Args),
+    Job(job::Args),
+    Minion(self::minion::Args),
+    Key(key::Args),
+    Operator(operator::Args),
+    Event(event::Args),
+    Master(self::master::Args),
+    Dev(dev::Args),
+    Completion(completion::Args),
+}
+
+impl Command {
+    pub fn run(self, global: &Global) -> Outcome {
+        match self {
+            Command::Run(args) => run::run(args, global),
+            Command::Apply(args) => apply::run(args, global),
+            Command::Target(args) => target::run(args, global),
+            Command::Job(args) => job::run(args, global),
+            Command::Minion(args) => self::minion::run(args, global),
+            Command::Key(args) => key::run(args, global),
+            Command::Operator(args) => operator::run(args, global),
+            Command::Event(args) => event::run(args, global),
+            Command::Master(args) => self::master::run(args, global),
+            Command::Dev(args) => dev::run(args, global),
+            Command::Completion(args) => completion::run(args),
+        }
+    }
+}
+
+/// Says what a change was made to.
+fn changed(global: &Global, what: &str, ids: &[String]) -> Outcome {
+    match global.out {
+        Some(Format::Json | Format::Jsonl | Format::Yaml | Format::Quiet) => {
+            output::one(global.out, &json!({(what): ids}))?;
+        }
+        _ => ids.iter().try_for_each(|id| term::result(&format!("{what} {}\n", term::clean(id))))?,
+    }
+    Ok(Exit::OK)
+}

@@ -1,0 +1,146 @@
+//! What a user sees where no master is needed: output, errors and exit codes of the real binary.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// `ctl` with a configuration folder that holds these files.
+struct Sandbox(tempfile::TempDir);
+
+impl Sandbox {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let sandbox = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let file = sandbox.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text.replace("DIR", &sandbox.path().display().to_string())).unwrap();
+        }
+        sandbox
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ctl"));
+        command.env_clear().env("TMPDIR", self.path()).env("TZ", "UTC").env("COLUMNS", "80");
+        command.arg("--config-dir").arg(self.path()).args(args);
+        command
+    }
+
+    /// Exit code, standard output and standard error, with the folder's name as DIR.
+    fn run(&self, args: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&self.path().display().to_string(), "DIR");
+        let mut shown = format!("$ ctl {}\n{}", args.join(" "), text(&stdout));
+        for line in text(&stderr).lines() {
+            shown += &format!("2> {line}\n");
+        }
+        shown + &format!("exit {}\n", status.code().unwrap_or(-1))
+    }
+
+    fn all(&self, commands: &[&[&str]]) -> String {
+        commands.iter().map(|args| self.run(args)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[test]
+fn without_arguments_it_says_how_to_begin() {
+    insta::assert_snapshot!(Sandbox::new(&[]).run(&[]));
+}
+
+#[test]
+fn bad_usage_is_explained_and_exits_with_2() {
+    let commands: &[&[&str]] = &[
+        &["rnu", "*", "test.ping"],
+        &["run"],
+        &["run", "*"],
+        &["run", "*", "--"],
+        &["run", "*", "test.ping", "--frobnicate"],
+        &["run", "*", "test.ping", "-b", "0"],
+        &["run", "*", "test.ping", "-t", "soon"],
+        &["run", "-G", "-E", "*", "test.ping"],
+        &["run", "*", "test.ping", "--out", "xml"],
+        &["run", "*", "uptime"],
+        &["job", "show", "5"],
+        &["job", "list", "--since", "soon"],
+        &["job", "list", "--since", "today", "--until", "yesterday"],
+        &["minion", "show", "../../etc"],
+        &["operator", "add", "alice", "xyz"],
+        &["event", "send", "my/tag", "word"],
+        &["completion", "tcsh"],
+    ];
+    insta::with_settings!({filters => vec![(r"is empty.*|between \S+ \S+ and \S+ \S+", "[time]")]}, {
+        insta::assert_snapshot!(Sandbox::new(&[]).all(commands));
+    });
+}
+
+#[test]
+fn no_master_is_said_and_exits_with_2() {
+    let nowhere = Sandbox::new(&[]);
+    let mut shown =
+        nowhere.all(&[&["run", "*", "test.ping"], &["minion", "list"], &["--master", "localhost:1", "key", "list"]]);
+    let here = Sandbox::new(&[("master", "interface: 127.0.0.1\nport: 1\nroot_dir: DIR/root\n")]);
+    shown += &here.run(&["run", "*", "test.ping"]);
+    let keygen = here.command(&["operator", "keygen", "-q"]).output().unwrap();
+    assert!(keygen.status.success(), "{keygen:?}");
+    let configured = Sandbox::new(&[("ctl", "master: 127.0.0.1:1\nkey: operator.pem\n")]);
+    fs::copy(here.path().join("operator.pem"), configured.path().join("operator.pem")).unwrap();
+    shown += &configured.run(&["run", "*", "test.ping"]);
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_shown_with_its_place() {
+    let shown = [
+        Sandbox::new(&[("ctl", "master: salt\nkye: operator.pem\n")]).run(&["minion", "list"]),
+        Sandbox::new(&[("ctl", "master: [salt\n")]).run(&["minion", "list"]),
+        Sandbox::new(&[("ctl", "master: salt\nmaster: other\n")]).run(&["minion", "list"]),
+        Sandbox::new(&[("master", "interface: 127.0.0.1\nprot: 4510\n")]).run(&["master"]),
+        Sandbox::new(&[("master", "log_level: loud\nroot_dir: DIR/root\n")]).run(&["master"]),
+    ];
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_key_is_made_once() {
+    let sandbox = Sandbox::new(&[]);
+    let made = sandbox.run(&["operator", "keygen"]);
+    let again = sandbox.run(&["operator", "keygen"]);
+    insta::with_settings!({filters => vec![(r"[0-9a-f]{64}", "[public key]")]}, {
+        insta::assert_snapshot!(made + "\n" + &again);
+    });
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let shown = Sandbox::new(&[]).run(&["--version"]);
+    assert!(shown.contains(&format!("ctl {}", env!("CARGO_PKG_VERSION"))) && shown.ends_with("exit 0\n"), "{shown}");
+}
+
+#[test]
+fn completions_exist_for_the_shells() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let shown = Sandbox::new(&[]).run(&["completion", shell]);
+        assert!(shown.contains("overstate") || shown.contains("fail-fast"), "{shell}: {shown}");
+        assert!(shown.ends_with("exit 0\n"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_accident() {
+    let mut child = Sandbox::new(&[])
+        .command(&["completion", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(141), ""));
+}
