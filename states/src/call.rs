@@ -81,6 +81,10 @@ pub trait Agent: Send + Sync {
     fn signal(&self, jid: &str, signal: i32) -> bool;
     fn restart(&self);
     fn refresh_grains(&self);
+    /// Whether the job that is calling was killed; what waits for long asks this now and then.
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 impl<'a> Context<'a> {

@@ -1,0 +1,1 @@
+pub const VARIABLE: &str = "OVERSTATE_JOB";

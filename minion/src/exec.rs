@@ -1,0 +1,28 @@
+//! Execution modules: what an operator can call. One file a module, one row a function.
+
+pub mod bind;
+mod cmd;
+mod test;
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use states::{Function, call::Functions};
+
+/// All modules. A function that `states` has as well is taken from there.
+static MODULES: &[&[Function]] = &[cmd::TABLE, test::TABLE];
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> =
+    LazyLock::new(|| MODULES.iter().copied().flatten().map(|function| (function.name, function)).collect());
+
+/// What can be called on a minion.
+pub struct Table;
+
+impl Functions for Table {
+    fn find(&self, name: &str) -> Option<&'static Function> {
+        BY_NAME.get(name).copied()
+    }
+
+    fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
+        Box::new(BY_NAME.values().copied())
+    }
+}
