@@ -1,0 +1,343 @@
+//! A minion's configuration: `DIR/minion`, then `DIR/minion.d/*.conf` in order of name.
+
+mod salt_keys;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use proto::{Map, MinionId, Value, sign::Fingerprint, sign::PublicKey};
+use serde::Deserialize;
+use states::{
+    Diagnostic, diag,
+    yaml::{self, Data, Node},
+};
+
+/// Every key that the minion reads, with its default. Salt's spelling where the thing is Salt's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keys {
+    /// The minion's name; by default the host's full name.
+    pub id: Option<String>,
+    /// `HOST` or `HOST:PORT` of the master.
+    pub master: String,
+    /// Everything that is written lies beneath this folder.
+    pub root_dir: PathBuf,
+    /// The master's fingerprint (`ctl key show` there). Without it and without a token, the first
+    /// master that answers is trusted, and only that one from then on.
+    pub master_fingerprint: Option<String>,
+    /// A one-time token (`ctl key token`): the master accepts this minion's key by it.
+    pub enroll_token: Option<String>,
+    /// Public keys of the operators whose requests are honoured: a list of keys, or names with
+    /// keys. Without it, every operator that the master permits.
+    pub operators: Option<Value>,
+    /// `tcp` or `zeromq` (trusted networks only).
+    pub transport: Transport,
+    /// Grains that replace what was detected.
+    pub grains: Map,
+    /// Health checks.
+    pub checks: Value,
+    /// Functions whose results other minions may ask for.
+    pub mine_functions: Value,
+    /// `remote`: files and pillar come from the master; `local`: from this host.
+    pub file_client: FileClient,
+    /// Folders of state files, by environment (with `file_client: local`).
+    pub file_roots: BTreeMap<String, Vec<PathBuf>>,
+    /// Folders of pillar files, by environment (with `file_client: local`).
+    pub pillar_roots: BTreeMap<String, Vec<PathBuf>>,
+    /// What to apply when the minion starts: `highstate`, `sls` or `top`.
+    pub startup_states: Option<String>,
+    /// The SLS files for `startup_states: sls`.
+    pub sls_list: Vec<String>,
+    /// The top file for `startup_states: top`.
+    pub top_file: Option<String>,
+    /// Jobs that the minion starts by itself.
+    pub schedule: Value,
+    /// `error`, `warning`, `info`, `debug` or `trace`.
+    pub log_level: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<String>,
+    /// How much may wait for the master in the spool, in MiB.
+    pub spool_limit: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    Zeromq,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileClient {
+    #[default]
+    Remote,
+    Local,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            id: None,
+            master: "salt".into(),
+            root_dir: "/var/lib/overstate/minion".into(),
+            master_fingerprint: None,
+            enroll_token: None,
+            operators: None,
+            transport: Transport::Tcp,
+            grains: Map::new(),
+            checks: Value::Null,
+            mine_functions: Value::Null,
+            file_client: FileClient::Remote,
+            file_roots: BTreeMap::from([("base".into(), vec!["/srv/salt".into()])]),
+            pillar_roots: BTreeMap::from([("base".into(), vec!["/srv/pillar".into()])]),
+            startup_states: None,
+            sls_list: Vec::new(),
+            top_file: None,
+            schedule: Value::Null,
+            log_level: None,
+            log_format: None,
+            spool_limit: 256,
+        }
+    }
+}
+
+/// A configuration that was read and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub keys: Keys,
+    /// The folder it was read from; a `grains` file and executables in `grains.d` lie there too.
+    pub dir: PathBuf,
+    pub id: MinionId,
+    pub master: Address,
+    pub master_fingerprint: Option<Fingerprint>,
+    /// `None`: every operator that the master permits.
+    pub operators: Option<Vec<PublicKey>>,
+    /// Everything as Salt's `__opts__` shows it.
+    pub opts: Map,
+}
+
+/// Where a master listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+}
+
+/// Where a master listens unless it is told otherwise.
+pub const DEFAULT_PORT: u16 = 4510;
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    /// `HOST`, `HOST:PORT`, `[V6]:PORT` or a bare IPv6 address.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            None if text.matches(':').count() > 1 => (text, None),
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+        };
+        let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| format!("{port:?} is no port")))?;
+        match host.is_empty() || host.chars().any(char::is_whitespace) {
+            true => Err(format!("{text:?} names no host")),
+            false => Ok(Self { host: host.to_owned(), port }),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration beneath `dir`; a missing file is an empty one. Gives warnings too,
+    /// one for each key of Salt's that has no meaning here.
+    ///
+    /// # Errors
+    /// The place and cause of what cannot be read, is not known or makes no sense.
+    pub fn load(dir: &Path) -> Result<(Self, Vec<String>), Diagnostic> {
+        let mut merged = Merged::default();
+        for file in files(dir).map_err(|error| Diagnostic::new(format!("{}: {error}", dir.display())))? {
+            let text = read(&file)?;
+            merged.add(&file, &text)?;
+        }
+        let (keys, given, warnings) = merged.finish()?;
+        Ok((Self::new(dir, keys, given)?, warnings))
+    }
+
+    /// A configuration from keys that were not read from a file.
+    pub fn new(dir: &Path, keys: Keys, given: Map) -> Result<Self, Diagnostic> {
+        let id = keys.id.clone().unwrap_or_else(|| crate::grains::default_id());
+        let id: MinionId = id.parse().map_err(|error| Diagnostic::new(format!("id: {error}")))?;
+        let master = keys.master.parse().map_err(|error| Diagnostic::new(format!("master: {error}")))?;
+        let print = keys.master_fingerprint.as_deref().map(str::parse).transpose();
+        let master_fingerprint = print.map_err(|error| {
+            Diagnostic::new(format!("master_fingerprint: {error}")).hint("`ctl key show` on the master prints it")
+        })?;
+        let operators = keys.operators.as_ref().map(operators).transpose()?;
+        let mut opts = given;
+        opts.insert("id".into(), id.as_str().into());
+        opts.insert("root_dir".into(), keys.root_dir.to_string_lossy().into());
+        opts.insert("cachedir".into(), keys.root_dir.join("cache").to_string_lossy().into());
+        opts.insert("config_dir".into(), dir.to_string_lossy().into());
+        opts.entry("master").or_insert_with(|| keys.master.clone().into());
+        opts.entry("saltenv").or_insert(Value::Null);
+        opts.entry("hash_type").or_insert_with(|| "sha256".into());
+        opts.shift_remove("enroll_token");
+        Ok(Self { keys, dir: dir.to_owned(), id, master, master_fingerprint, operators, opts })
+    }
+
+    /// A path beneath `root_dir`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.keys.root_dir.join(name)
+    }
+}
+
+fn operators(value: &Value) -> Result<Vec<PublicKey>, Diagnostic> {
+    let keys: Vec<&Value> = match value {
+        Value::Array(keys) => keys.iter().collect(),
+        Value::Object(by_name) => by_name.values().collect(),
+        _ => return Err(Diagnostic::new("operators must be a list of public keys, or names with keys")),
+    };
+    let key = |value: &Value| {
+        let text = value.as_str().or_else(|| value.get("key").and_then(Value::as_str)).unwrap_or_default();
+        text.parse().map_err(|error| {
+            Diagnostic::new(format!("operators: {error}")).hint("`ctl operator keygen` prints the public key")
+        })
+    };
+    keys.into_iter().map(key).collect()
+}
+
+/// `DIR/minion`, then `DIR/minion.d/*.conf`.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = vec![dir.join("minion")];
+    match fs::read_dir(dir.join("minion.d")) {
+        Ok(entries) => {
+            let mut more = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+            more.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+            more.sort();
+            files.extend(more);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<String, Diagnostic> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Diagnostic::new(format!("{}: {error}", file.display()))),
+    }
+}
+
+/// The keys of all files; a later file's replace an earlier one's.
+#[derive(Default)]
+struct Merged {
+    ours: Vec<(Node, Node)>,
+    given: Map,
+    warnings: Vec<String>,
+}
+
+impl Merged {
+    fn add(&mut self, file: &Path, text: &str) -> Result<(), Diagnostic> {
+        let node = yaml::parse(&file.display().to_string(), text)?;
+        if node.is_null() {
+            return Ok(());
+        }
+        let pairs = node.as_map().ok_or_else(|| {
+            Diagnostic::new("a configuration file must be a mapping of keys to values").at(&node.place())
+        })?;
+        pairs.iter().for_each(|(key, value)| self.take(key, value));
+        Ok(())
+    }
+
+    fn take(&mut self, key: &Node, value: &Node) {
+        let name = key.to_text();
+        if salt_keys::UNUSED.contains(&name.as_str()) {
+            let warning = format!("{}: {name} is a key of Salt's that has no meaning here", key.place());
+            return self.warnings.push(warning);
+        }
+        self.given.insert(name.clone(), yaml::to_value(value));
+        if !salt_keys::PASSED_ON.contains(&name.as_str()) {
+            self.ours.retain(|(known, _)| known.to_text() != name);
+            self.ours.push((key.clone(), value.clone()));
+        }
+    }
+
+    fn finish(self) -> Result<(Keys, Map, Vec<String>), Diagnostic> {
+        let Some((first, _)) = self.ours.first().cloned() else {
+            return Ok((Keys::default(), self.given, self.warnings));
+        };
+        let node = Node { data: Data::Map(self.ours.into()), ..first };
+        let keys = yaml::from_node(&node).map_err(with_salts_names)?;
+        Ok((keys, self.given, self.warnings))
+    }
+}
+
+/// A misspelt key may have been meant as one of Salt's as well.
+fn with_salts_names(mut error: Diagnostic) -> Diagnostic {
+    let Some(name) = error.message.strip_prefix("unknown key ").map(str::to_owned) else { return error };
+    if error.hint.as_deref().is_some_and(|hint| hint.starts_with("known here")) {
+        let salts = salt_keys::PASSED_ON.iter().chain(salt_keys::UNUSED).copied();
+        let hint = diag::did_you_mean(&name, salts);
+        error.hint = hint.or_else(|| Some("docs/config.md lists every key".into()));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<(Config, Vec<String>), Diagnostic> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("minion"), text).unwrap();
+        Config::load(dir.path())
+    }
+
+    #[test]
+    fn keys_are_read_and_files_add_to_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("minion.d")).unwrap();
+        fs::write(dir.path().join("minion"), "id: web1\nmaster: 127.0.0.1:99\nfile_client: local\n").unwrap();
+        fs::write(dir.path().join("minion.d/a.conf"), "master: '[::1]'\ngrains: {role: db}\nstate_output: mixed\n").unwrap();
+        let (config, warnings) = Config::load(dir.path()).unwrap();
+        assert_eq!(config.id.as_str(), "web1");
+        assert_eq!(config.master, Address { host: "::1".into(), port: DEFAULT_PORT });
+        assert_eq!(config.keys.file_client, FileClient::Local);
+        assert_eq!(config.keys.grains["role"], "db");
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("minion.d/a.conf:3:1: state_output"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_its_place_and_the_nearest_name() {
+        let error = load("id: a\nmastre: b\n").unwrap_err();
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), ("unknown key mastre", Some("did you mean master?")));
+        assert_eq!(error.place.unwrap().line, 2);
+        let error = load("state_outptu: full\n").unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("did you mean state_output?"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for bad in ["id: ../../etc", "id: a\nmaster: 'a:b'", "master_fingerprint: xyz", "operators: 3", "transport: udp", "- a"] {
+            assert!(load(bad).is_err(), "{bad}");
+        }
+        let key = "ab".repeat(32);
+        assert_eq!(load(&format!("operators: [{key}]")).unwrap().0.operators.unwrap().len(), 1);
+        assert_eq!(load(&format!("operators: {{root: {key}}}")).unwrap().0.operators.unwrap().len(), 1);
+        assert!(load("id: a").unwrap().0.operators.is_none());
+    }
+}
