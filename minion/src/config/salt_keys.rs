@@ -1,15 +1,4 @@
-//! Salt's own keys of a minion file, by what becomes of them here.
-
-/// Kept as they are, for the state compiler and for `config.get`.
-#[rustfmt::skip]
-pub const PASSED_ON: &[&str] = &[
-    "default_top", "disabled_requisites", "env_order", "failhard", "file_ignore_glob", "file_ignore_regex",
-    "global_state_conditions", "hash_type", "jinja_env", "jinja_lstrip_blocks", "jinja_sls_env", "jinja_trim_blocks",
-    "lock_saltenv", "master_tops_first", "nodegroups", "optimization_order", "pillar_includes_override_sls",
-    "pillar_merge_lists", "pillar_opts", "pillar_source_merging_strategy", "pillarenv", "pillarenv_from_saltenv",
-    "renderer", "saltenv", "state_aggregate", "state_auto_order", "state_top", "state_top_saltenv", "test",
-    "top_file_merging_strategy",
-];
+//! Salt's own keys of a minion file that have no meaning here.
 
 /// Known to Salt 3008 (`salt.config.VALID_OPTS`) and without meaning here: they give a warning.
 #[rustfmt::skip]
