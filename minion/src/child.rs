@@ -1,1 +1,186 @@
+//! Jobs that change the host run in a re-executed child of the same binary: it can be killed, and
+//! it outlives a restart of the agent.
+//!
+//! The agent writes `root_dir/jobs/JID/job` and starts itself again with [`VARIABLE`] naming that
+//! folder. The child makes a session of its own, writes `pid`, does the job and writes `return`.
+//! Its standard output carries one JSON object a line for the agent: output lines and events. An
+//! agent that starts finds the folders of its predecessor ([`Adopted`]).
+
+mod inside;
+mod session;
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
+
+use proto::{
+    Job, JobId, Map, MinionId, Outcome, Return, Value,
+    codec::{self, Limits},
+};
+use serde::{Deserialize, Serialize};
+use states::call::Progress;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::{agent::Inner, clock::local_now, job, job::Running, pki::private_folder};
+
+pub use inside::main;
+pub use session::signal_session;
+
+/// Names the folder of the job that this process is to run. Programs that embed the agent call
+/// [`main`] before anything else.
 pub const VARIABLE: &str = "OVERSTATE_JOB";
+
+/// How often a child that is not our own is looked after.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// All that a child needs to know.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    pub job: Job,
+    pub started: u64,
+    pub id: MinionId,
+    pub grains: Map,
+    pub pillar: Map,
+    pub opts: Map,
+}
+
+/// What a child says while it works.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Out(String),
+    Err(String),
+    Event(String, Value),
+    /// The return, when it could not be written to the disk.
+    Return(Box<Return>),
+}
+
+fn folder(root: &Path, jid: JobId) -> PathBuf {
+    root.join("jobs").join(jid.to_string())
+}
+
+/// Clears away what a job left, once its return is kept.
+pub fn forget(root: &Path, jid: JobId) {
+    let folder = folder(root, jid);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(folder = %folder.display(), %error, "a job's folder was not removed");
+        }
+        _ => {}
+    }
+}
+
+/// Runs a job in a child, to its end.
+pub(crate) async fn run(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> Return {
+    let jid = running.job.jid;
+    match start_and_wait(inner, running, started).await {
+        Ok(ret) => ret,
+        Err(error) => {
+            let why = format!("the job's process could not be started: {error}");
+            job::ended(jid, Outcome::Failed, why, started)
+        }
+    }
+}
+
+async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> io::Result<Return> {
+    let folder = folder(inner.root(), running.job.jid);
+    private_folder(&folder)?;
+    let task = codec::encode(&inner.task(running, started)).map_err(io::Error::other)?;
+    fs::write(folder.join("job"), task)?;
+    let mut child = tokio::process::Command::new(inner.child_program())
+        .env(VARIABLE, &folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .current_dir("/")
+        .spawn()?;
+    running.session.store(child.id().unwrap_or(0), SeqCst);
+    if running.is_stopped() {
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+    }
+    let mut told = None;
+    if let Some(stdout) = child.stdout.take() {
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines.next_line().await? {
+            match serde_json::from_str(&line) {
+                Ok(Word::Out(text)) => running.show(Progress::Stdout(text)),
+                Ok(Word::Err(text)) => running.show(Progress::Stderr(text)),
+                Ok(Word::Event(tag, data)) => inner.pass_event(&tag, data),
+                Ok(Word::Return(ret)) => told = Some(*ret),
+                Err(_) => tracing::debug!(line, "a job's process printed something else"),
+            }
+        }
+    }
+    let status = child.wait().await?;
+    let how = format!("the job's process ended without a return ({status})");
+    Ok(result(&folder, running, started).or(told).unwrap_or_else(|| without_return(running, started, &how)))
+}
+
+fn result(folder: &Path, running: &Running, started: u64) -> Option<Return> {
+    let bytes = fs::read(folder.join("return")).ok()?;
+    let ret: Return = codec::decode(&bytes, Limits::MESSAGE).ok()?;
+    // The folder's name and what is in it must agree.
+    (ret.jid == running.job.jid).then_some(Return { started, ..ret })
+}
+
+fn without_return(running: &Running, started: u64, how: &str) -> Return {
+    let mut ret = match running.is_stopped() {
+        true => job::ended(running.job.jid, Outcome::Failed, "the job was killed", started),
+        false => job::ended(running.job.jid, Outcome::Lost, how, started),
+    };
+    ret.retcode = 1;
+    ret
+}
+
+/// A job's folder that an earlier run of the agent left.
+pub struct Adopted {
+    folder: PathBuf,
+    running: Arc<Running>,
+    process: Option<session::Process>,
+}
+
+impl Adopted {
+    /// The child of this job, if it is still at work or has left a return.
+    pub fn find(root: &Path, jid: JobId) -> Option<Self> {
+        let folder = folder(root, jid);
+        let bytes = fs::read(folder.join("job")).ok()?;
+        let task: Task = codec::decode(&bytes, Limits::MESSAGE).ok()?;
+        let running = Arc::new(Running::new(task.job, None));
+        let process = match session::Process::read(&folder.join("pid")) {
+            Some(process) => Some(process).filter(session::Process::is_alive),
+            // It was started and has not come to say so. If it still comes, it finds this and goes.
+            None => {
+                let _ = claim(&folder.join("pid"), "0 0");
+                None
+            }
+        };
+        running.session.store(process.as_ref().map_or(0, |process| process.pid), SeqCst);
+        let has_return = folder.join("return").exists();
+        (process.is_some() || has_return).then_some(Self { folder, running, process })
+    }
+
+    pub fn running(&self) -> Arc<Running> {
+        self.running.clone()
+    }
+
+    /// Waits for its end.
+    pub async fn wait(self, started: u64) -> Return {
+        let begun = local_now();
+        while self.process.as_ref().is_some_and(session::Process::is_alive) {
+            tokio::time::sleep(LOOK).await;
+        }
+        tracing::info!(jid = %self.running.job.jid, waited_us = local_now() - begun, "an earlier job has ended");
+        let how = "the job's process ended without a return";
+        result(&self.folder, &self.running, started).unwrap_or_else(|| without_return(&self.running, started, how))
+    }
+}
+
+/// Makes a file that must not be there yet.
+fn claim(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}

@@ -8,6 +8,8 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use states::{Function, call::Functions};
 
+pub use cmd::FROM_OPERATOR;
+
 /// All modules. A function that `states` has as well is taken from there.
 static MODULES: &[&[Function]] = &[cmd::TABLE, test::TABLE];
 

@@ -7,9 +7,11 @@ pub fn default_id() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".into())
 }
 
-pub fn core(id: &str) -> Map {
+/// All grains of a configured minion.
+pub fn of(config: &crate::config::Config) -> Map {
     let mut grains = Map::new();
-    grains.insert("id".into(), Value::from(id));
     grains.insert("os".into(), Value::from("Debian"));
+    grains.extend(config.keys.grains.clone());
+    grains.insert("id".into(), Value::from(config.id.as_str()));
     grains
 }

@@ -1,10 +1,19 @@
 //! The agent of Overstate: connection, job execution, execution modules, grains.
 
+pub mod agent;
 pub mod child;
+pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod exec;
+mod fault;
 pub mod grains;
 pub mod host;
+pub mod job;
+mod ledger;
+pub mod pki;
+pub mod spool;
+pub mod verify;
 
 /// The version of this agent, as `test.version` and the hello tell it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

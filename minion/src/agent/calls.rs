@@ -1,0 +1,81 @@
+//! What a function may ask of the agent that runs it.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use nix::sys::signal::Signal;
+use proto::{
+    Value, event,
+    message::{FromMinion, Lane},
+};
+use states::{CallError, call::Agent};
+
+use super::{Inner, lock};
+use crate::job::Running;
+
+/// The agent as one of its jobs sees it.
+pub struct JobAgent {
+    pub inner: Arc<Inner>,
+    pub running: Arc<Running>,
+}
+
+impl Agent for JobAgent {
+    fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError> {
+        self.inner.send_event(tag, data)
+    }
+
+    fn running(&self) -> Vec<Value> {
+        let jobs = lock(&self.inner.ledger).all_running();
+        // As in Salt, a job does not list itself.
+        jobs.iter().filter(|job| job.job.jid != self.running.job.jid).map(|job| job.describe()).collect()
+    }
+
+    fn signal(&self, jid: &str, signal: i32) -> bool {
+        let running = jid.parse().ok().and_then(|jid| lock(&self.inner.ledger).running(jid));
+        match (running, Signal::try_from(signal)) {
+            (Some(running), Ok(signal)) => {
+                running.signal(signal);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn restart(&self) {
+        self.inner.restart.store(true, Relaxed);
+        self.inner.stop.cancel();
+    }
+
+    fn refresh_grains(&self) {
+        self.inner.refresh_grains();
+    }
+
+    fn cancelled(&self) -> bool {
+        self.running.is_stopped()
+    }
+}
+
+impl Inner {
+    pub(super) fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError> {
+        if event::is_reserved(tag) {
+            return Err(CallError::arguments(format!("the tag {tag} is one of the bus's own; use another")));
+        }
+        let sender = lock(&self.sender).clone();
+        let sender = sender.ok_or_else(|| CallError::failed("the minion is not connected to its master"))?;
+        let event = FromMinion::Event { tag: tag.to_owned(), data };
+        sender.try_send(Lane::Control, &event).map_err(|error| CallError::failed(format!("event not sent: {error}")))
+    }
+
+    /// Detects the grains anew and tells the master.
+    pub(super) fn refresh_grains(&self) {
+        if let Some(detect) = self.detect {
+            self.set_grains(detect(&self.config));
+        }
+        let sender = lock(&self.sender).clone();
+        if let Some(sender) = sender {
+            let sent = sender.try_send(Lane::Control, &FromMinion::Grains((*self.grains()).clone()));
+            if let Err(error) = sent {
+                tracing::warn!(%error, "the master was not told the new grains");
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The child's own side.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use proto::{
+    Return, Value,
+    codec::{self, Limits},
+};
+use states::{
+    CallError,
+    call::{Agent, Progress},
+};
+
+use super::{Task, VARIABLE, Word, claim, session::Process};
+use crate::{
+    host::{Local, System},
+    job::{self, Running, Site},
+};
+
+/// Runs the job that the environment names, if it names one, and gives the exit code then.
+pub fn main() -> Option<i32> {
+    let folder = std::env::var_os(VARIABLE).map(PathBuf::from)?;
+    match work(&folder) {
+        Ok(()) => Some(0),
+        Err(error) => {
+            // The agent's log is where this goes.
+            let _ = writeln!(io::stderr(), "the job in {} could not be run: {error}", folder.display());
+            Some(1)
+        }
+    }
+}
+
+fn work(folder: &Path) -> io::Result<()> {
+    // A session of its own: whatever is started in it can be found and killed.
+    nix::unistd::setsid()?;
+    claim(&folder.join("pid"), &Process::current()?.to_string())?;
+    let task: Task = codec::decode(&std::fs::read(folder.join("job"))?, Limits::MESSAGE).map_err(io::Error::other)?;
+    let streams = task.job.request.options.stream;
+    let live: Option<job::Live> = streams.then(|| Box::new(show) as job::Live);
+    let running = Arc::new(Running::new(task.job, live));
+    let site = Site {
+        id: &task.id,
+        system: Arc::new(Local::new(task.grains.clone())),
+        grains: Arc::new(task.grains),
+        pillar: &task.pillar,
+        opts: &task.opts,
+        agent: Some(&Messenger),
+    };
+    keep(folder, job::perform(&running, &site, task.started))
+}
+
+fn keep(folder: &Path, ret: Return) -> io::Result<()> {
+    let encoded = codec::encode(&ret).or_else(|_| codec::encode(&crate::spool::without_output(&ret)));
+    let files: &dyn System = &Local::default();
+    let written = files.write(&folder.join("return"), &encoded.map_err(io::Error::other)?, 0o600);
+    written.or_else(|_| say(&Word::Return(Box::new(ret))))
+}
+
+fn show(progress: Progress) {
+    let word = match progress {
+        Progress::Stdout(text) => Word::Out(text),
+        Progress::Stderr(text) => Word::Err(text),
+    };
+    // The agent may have gone; the job goes on.
+    let _ = say(&word);
+}
+
+fn say(word: &Word) -> io::Result<()> {
+    let mut line = serde_json::to_vec(word)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// The agent as far as a child can reach it.
+struct Messenger;
+
+impl Agent for Messenger {
+    fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError> {
+        if proto::event::is_reserved(tag) {
+            return Err(CallError::arguments(format!("the tag {tag} is one of the bus's own; use another")));
+        }
+        say(&Word::Event(tag.to_owned(), data)).map_err(|_| CallError::failed("the minion is being restarted"))
+    }
+
+    fn running(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn signal(&self, _jid: &str, _signal: i32) -> bool {
+        false
+    }
+
+    fn restart(&self) {}
+
+    fn refresh_grains(&self) {}
+}
