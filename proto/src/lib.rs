@@ -6,6 +6,7 @@
 
 mod args;
 pub mod codec;
+pub mod delivery;
 pub mod event;
 pub mod frame;
 mod glob;
