@@ -193,6 +193,11 @@ impl Inner {
         for (jid, started) in open {
             self.resume(jid, started).await;
         }
+        self.prune().await;
+    }
+
+    /// Clears old marks away. This also brings to the disk what was forgotten before.
+    async fn prune(&self) {
         if let Err(error) = self.spool.prune(self.clock.now().min(local_now())).await {
             tracing::warn!(%error, "old marks were not cleared away");
         }
@@ -282,5 +287,6 @@ impl Inner {
         while self.at_work() && tokio::time::Instant::now() < last {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.prune().await;
     }
 }

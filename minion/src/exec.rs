@@ -1,7 +1,10 @@
 //! Execution modules: what an operator can call. One file a module, one row a function.
 
+mod agent;
 pub mod bind;
 mod cmd;
+mod saltutil;
+mod sys;
 mod test;
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -11,7 +14,7 @@ use states::{Function, call::Functions};
 pub use cmd::FROM_OPERATOR;
 
 /// All modules. A function that `states` has as well is taken from there.
-static MODULES: &[&[Function]] = &[cmd::TABLE, test::TABLE];
+static MODULES: &[&[Function]] = &[agent::EVENT, agent::MINION, cmd::TABLE, saltutil::TABLE, sys::TABLE, test::TABLE];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> =
     LazyLock::new(|| MODULES.iter().copied().flatten().map(|function| (function.name, function)).collect());
@@ -27,4 +30,10 @@ impl Functions for Table {
     fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
         Box::new(BY_NAME.values().copied())
     }
+}
+
+/// Whether a glob matches a name, as Python's `fnmatch` sees it. One that cannot be read matches
+/// nothing.
+pub fn matches(glob: &str, name: &str) -> bool {
+    proto::event::matches(glob, name)
 }

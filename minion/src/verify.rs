@@ -4,7 +4,7 @@
 //! seen before is the ledger's to say.
 
 use proto::{
-    Job, JobId, Map, MinionId, Outcome, Publish, Request,
+    Job, JobId, Map, MinionId, Outcome, Publish, Request, Subject, Target,
     codec::{self, Limits},
     sign::{PUBLISH, PublicKey, REQUEST, SignError, Signed},
 };
@@ -91,11 +91,13 @@ fn fresh(publish: &Publish, request: &Request, now: u64) -> Result<(), Unfit> {
     }
 }
 
+/// What only the master can decide (pillar, node groups) is left to it.
 fn meant(request: &Request, expect: &Expectations<'_>) -> Result<(), Unfit> {
-    let meant = request.target.split(',').any(|glob| {
-        globset::Glob::new(glob.trim()).is_ok_and(|glob| glob.compile_matcher().is_match(expect.id.as_str()))
-    });
-    if meant { Ok(()) } else { Err(Unfit::NotMeant(request.target.clone())) }
+    let target: Target = request.target.parse().map_err(|error: proto::TargetError| Unfit::Target(error.to_string()))?;
+    match target.may_match(&Subject::new(expect.id.as_str(), expect.grains)) {
+        true => Ok(()),
+        false => Err(Unfit::NotMeant(request.target.clone())),
+    }
 }
 
 #[cfg(test)]
