@@ -234,7 +234,7 @@ impl Config {
 
     /// A configuration from keys that were not read from a file.
     pub fn new(dir: &Path, keys: Keys, given: Map) -> Result<Self, Diagnostic> {
-        let id = keys.id.clone().unwrap_or_else(|| crate::grains::default_id());
+        let id = keys.id.clone().unwrap_or_else(crate::grains::default_id);
         let id: MinionId = id.parse().map_err(|error| Diagnostic::new(format!("id: {error}")))?;
         let master = keys.master.parse().map_err(|error| Diagnostic::new(format!("master: {error}")))?;
         let print = keys.master_fingerprint.as_deref().map(str::parse).transpose();
@@ -292,7 +292,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("minion.d")).unwrap();
         fs::write(dir.path().join("minion"), "id: web1\nmaster: 127.0.0.1:99\nfile_client: local\n").unwrap();
-        fs::write(dir.path().join("minion.d/a.conf"), "master: '[::1]'\ngrains: {role: db}\nstate_output: mixed\n").unwrap();
+        fs::write(dir.path().join("minion.d/a.conf"), "master: '[::1]'\ngrains: {role: db}\nstate_output: mixed\n")
+            .unwrap();
         let (config, warnings) = Config::load(dir.path()).unwrap();
         assert_eq!(config.id.as_str(), "web1");
         assert_eq!(config.master, Address { host: "::1".into(), port: DEFAULT_PORT });
@@ -305,13 +306,23 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_refused_with_its_place_and_the_nearest_name() {
         let error = load("id: a\nmastre: b\n").unwrap_err();
-        assert_eq!((error.message.as_str(), error.hint.as_deref()), ("unknown key mastre", Some("did you mean master?")));
+        assert_eq!(
+            (error.message.as_str(), error.hint.as_deref()),
+            ("unknown key mastre", Some("did you mean master?"))
+        );
         assert_eq!(error.place.unwrap().line, 2);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for bad in ["id: ../../etc", "id: a\nmaster: 'a:b'", "master_fingerprint: xyz", "operators: 3", "transport: udp", "- a"] {
+        for bad in [
+            "id: ../../etc",
+            "id: a\nmaster: 'a:b'",
+            "master_fingerprint: xyz",
+            "operators: 3",
+            "transport: udp",
+            "- a",
+        ] {
             assert!(load(bad).is_err(), "{bad}");
         }
         let key = "ab".repeat(32);

@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     grains,
     host::Local,
-    pki::{self, PkiError, Pinned},
+    pki::{self, Pinned, PkiError},
 };
 
 /// Threads for what blocks: commands, files, the spool. They end when nothing needs them.

@@ -91,7 +91,8 @@ impl Running {
     /// As `saltutil.running` shows it.
     pub fn describe(&self) -> Value {
         let session = self.session.load(Ordering::Relaxed);
-        let pid = self.groups().iter().next().copied().unwrap_or(if session == 0 { std::process::id() } else { session });
+        let pid =
+            self.groups().iter().next().copied().unwrap_or(if session == 0 { std::process::id() } else { session });
         let request = &self.job.request;
         json!({
             "jid": self.job.jid.to_string(),

@@ -112,7 +112,7 @@ impl Spool {
             return Ok(Found::default());
         }
         let mut store = lock(&self.0.database);
-        self.0.open(&mut store).and_then(|database| found(database)).map_err(|error| self.0.failed(&mut store, &error))
+        self.0.open(&mut store).and_then(found).map_err(|error| self.0.failed(&mut store, &error))
     }
 
     /// Says that a job is begun. When this has come back the mark is on the disk.

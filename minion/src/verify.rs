@@ -58,12 +58,10 @@ impl Unfit {
 /// Checks a job. With an error comes the jid, as far as it can be read, so that the master can
 /// be told; before the signature was checked that is only a claim.
 pub fn verify(signed: &Signed, expect: &Expectations<'_>) -> Result<Job, (Option<JobId>, Unfit)> {
-    let publish: Publish = signed
-        .open_as(PUBLISH, Some(expect.master))
-        .map_err(|error| (claimed_jid(signed), Unfit::Publish(error)))?;
+    let publish: Publish =
+        signed.open_as(PUBLISH, Some(expect.master)).map_err(|error| (claimed_jid(signed), Unfit::Publish(error)))?;
     let fail = |unfit| (Some(publish.jid), unfit);
-    let request: Request =
-        publish.request.open_as(REQUEST, None).map_err(|error| fail(Unfit::Request(error)))?;
+    let request: Request = publish.request.open_as(REQUEST, None).map_err(|error| fail(Unfit::Request(error)))?;
     trusted(&publish.request.key, &request, expect).map_err(fail)?;
     fresh(&publish, &request, expect.now).map_err(fail)?;
     meant(&request, expect).map_err(fail)?;
@@ -93,7 +91,8 @@ fn fresh(publish: &Publish, request: &Request, now: u64) -> Result<(), Unfit> {
 
 /// What only the master can decide (pillar, node groups) is left to it.
 fn meant(request: &Request, expect: &Expectations<'_>) -> Result<(), Unfit> {
-    let target: Target = request.target.parse().map_err(|error: proto::TargetError| Unfit::Target(error.to_string()))?;
+    let target: Target =
+        request.target.parse().map_err(|error: proto::TargetError| Unfit::Target(error.to_string()))?;
     match target.may_match(&Subject::new(expect.id.as_str(), expect.grains)) {
         true => Ok(()),
         false => Err(Unfit::NotMeant(request.target.clone())),

@@ -143,8 +143,7 @@ struct Minion {
 }
 
 fn parts(root: &Path, master: &str) -> Parts {
-    let keys =
-        Keys { id: Some("web1".into()), master: master.into(), root_dir: root.to_owned(), ..Keys::default() };
+    let keys = Keys { id: Some("web1".into()), master: master.into(), root_dir: root.to_owned(), ..Keys::default() };
     Parts {
         config: Config::new(root, keys, Map::new()).unwrap(),
         local: pki::local(root).unwrap(),

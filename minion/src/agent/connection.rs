@@ -8,9 +8,7 @@ use std::{
 
 use proto::{
     JobId, Outcome, Return,
-    message::{
-        DEAD_AFTER, FromMinion, HEARTBEAT, Hello, Lane, MinionHello, Refusal, ToMinion, UP_BYTES,
-    },
+    message::{DEAD_AFTER, FromMinion, HEARTBEAT, Hello, Lane, MinionHello, Refusal, ToMinion, UP_BYTES},
     net::{self, Channel, NetError, Receiver, Sender},
     session::SessionError,
     sign::PublicKey,
@@ -116,7 +114,8 @@ async fn once(inner: &Arc<Inner>) -> Ended {
     inner.counters.connections.fetch_add(1, Relaxed);
     tracing::info!(master = %inner.config.master, id = %inner.config.id, offset_us = inner.clock.offset(), "connected");
     *lock(&inner.sender) = Some(sender.clone());
-    let ended = Connection { inner, sender: sender.clone(), master, flow: Mutex::new(Flow::new()) }.serve(receiver).await;
+    let ended =
+        Connection { inner, sender: sender.clone(), master, flow: Mutex::new(Flow::new()) }.serve(receiver).await;
     *lock(&inner.sender) = None;
     sender.close();
     ended
@@ -316,7 +315,7 @@ impl Connection<'_> {
             };
             let ret = match pending.ret {
                 Some(ret) => Some((*ret).clone()),
-                None => match self.from_spool(pending.jid).await {
+                None => match self.fetch_spooled(pending.jid).await {
                     Ok(ret) => ret,
                     Err(error) => return error.into(),
                 },
@@ -328,7 +327,7 @@ impl Connection<'_> {
         }
     }
 
-    async fn from_spool(&self, jid: JobId) -> Result<Option<Return>, SpoolError> {
+    async fn fetch_spooled(&self, jid: JobId) -> Result<Option<Return>, SpoolError> {
         let spool = self.inner.spool.clone();
         let read = tokio::task::spawn_blocking(move || spool.read(jid)).await;
         read.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }))

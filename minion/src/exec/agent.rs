@@ -45,8 +45,12 @@ static SEND: &[states::call::Param] = &[
     NAMED,
 ];
 
-static RESTART: &[states::call::Param] =
-    &[with("systemd", "True"), with("win_service", "True"), with("schedule_retry", "False"), with("retry_delay", "180")];
+static RESTART: &[states::call::Param] = &[
+    with("systemd", "True"),
+    with("win_service", "True"),
+    with("schedule_retry", "False"),
+    with("retry_delay", "180"),
+];
 
 fn send(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let bound = bind("event.send", SEND, args)?;
@@ -77,10 +81,9 @@ fn given(bound: &Bound) -> Result<Map, CallError> {
 /// Adds all of `source`, or those of its keys that a list names.
 fn add(data: &mut Map, name: &str, wanted: Option<&Value>, source: &Map) {
     let part = match wanted {
-        Some(Value::Array(keys)) => keys
-            .iter()
-            .filter_map(|key| Some((key.as_str()?.to_owned(), source.get(key.as_str()?)?.clone())))
-            .collect(),
+        Some(Value::Array(keys)) => {
+            keys.iter().filter_map(|key| Some((key.as_str()?.to_owned(), source.get(key.as_str()?)?.clone()))).collect()
+        }
         Some(value) if truth(value) => source.clone(),
         _ => return,
     };

@@ -67,7 +67,9 @@ fn too_few(function: &str, params: &[Param], given: usize) -> CallError {
 
 impl Bound {
     fn refuse_surplus(&self, params: &[Param], given: usize) -> Result<(), CallError> {
-        let takes = |mark: &str| params.iter().any(|param| param.name.starts_with(mark) && !param.name[mark.len()..].starts_with('*'));
+        let takes = |mark: &str| {
+            params.iter().any(|param| param.name.starts_with(mark) && !param.name[mark.len()..].starts_with('*'))
+        };
         if !self.rest.is_empty() && !takes("*") {
             let most = params.iter().filter(|param| !param.name.starts_with('*')).count();
             let why = format!("{} takes at most {most} arguments ({given} given)", self.function);
@@ -191,7 +193,8 @@ mod tests {
 
     #[test]
     fn arguments_are_bound_by_place_and_by_name() {
-        let bound = bind("cmd.run", PARAMS, Args::positional(["ls".into()]).with("timeout", "1.5").with("__x", 1)).unwrap();
+        let bound =
+            bind("cmd.run", PARAMS, Args::positional(["ls".into()]).with("timeout", "1.5").with("__x", 1)).unwrap();
         assert_eq!(bound.need_text("cmd").unwrap(), "ls");
         assert_eq!(bound.seconds("timeout").unwrap(), Some(Duration::from_millis(1500)));
         assert_eq!(bound.text("cwd").unwrap(), None);

@@ -13,7 +13,6 @@ use super::bind::{Bound, bind, need, with};
 use invocation::Invocation;
 use result::{Finished, Judgement};
 
-
 pub static TABLE: &[Function] = &[
     Function {
         name: "cmd.run",

@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn specs_have_salts_shape() {
         let spec = spec(&[need("a"), with("b", "None"), with("c", "'x'"), with("d", "60"), NAMED]);
-        let wanted = json!({"args": ["a", "b", "c", "d"], "defaults": [null, "x", 60], "varargs": null, "kwargs": true});
+        let wanted =
+            json!({"args": ["a", "b", "c", "d"], "defaults": [null, "x", 60], "varargs": null, "kwargs": true});
         assert_eq!(spec, wanted);
         let empty = json!({"args": null, "defaults": null, "varargs": null, "kwargs": null});
         assert_eq!(super::spec(&[]), empty);

@@ -5,12 +5,7 @@ use std::path::{Path, PathBuf};
 use proto::{Args, Value};
 use states::{CallError, Context, Host};
 
-use super::{
-    CODE, SCRIPT,
-    invocation::Invocation,
-    result::Judgement,
-    words,
-};
+use super::{CODE, SCRIPT, invocation::Invocation, result::Judgement, words};
 use crate::exec::bind::{Bound, bind, text_of};
 
 const SCRIPT_LIMIT: u64 = 64 * 1024 * 1024;

@@ -202,7 +202,12 @@ fn given_environment(bound: &Bound) -> Result<Map, CallError> {
     let env = match bound.value("env") {
         None => Map::new(),
         Some(Value::Object(map)) => map.clone(),
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_object).cloned().flatten().collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(Value::as_object)
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         Some(other) if !truth(other) => Map::new(),
         Some(other) => return Err(bound.wrong("env", "a mapping of names to values", other)),
     };

@@ -45,8 +45,12 @@ impl Judgement {
             let text = String::from_utf8_lossy(bytes);
             if self.rstrip { text.trim_end().to_owned() } else { text.into_owned() }
         };
-        let mut finished =
-            Finished { pid: output.pid, retcode: output.code, stdout: text(&output.stdout), stderr: text(&output.stderr) };
+        let mut finished = Finished {
+            pid: output.pid,
+            retcode: output.code,
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        };
         if let Some(message) = timed_out {
             finished.retcode = 1;
             finished.stdout = format!("{message}\n{}", finished.stdout).trim_end().to_owned();
