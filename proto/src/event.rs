@@ -1,10 +1,9 @@
 //! Events, and every tag that we give one. Salt's tag where Salt has one, because reactors and
 //! scripts wait for these; `overstate/…` for what is ours.
 
-use globset::GlobBuilder;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, MinionId, Value};
+use crate::{Glob, JobId, MinionId, Value};
 
 /// A fact that somebody may wait for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +16,10 @@ pub struct Event {
 
 /// Minions came or went: `{"new": […], "lost": […]}`.
 pub const PRESENCE_CHANGE: &str = "salt/presence/change";
+/// Who is here, said now and then: `{"present": […]}`.
+pub const PRESENCE_PRESENT: &str = "salt/presence/present";
+/// What [`minion_start`] was called before Salt 0.17, and still is beside it.
+pub const MINION_START: &str = "minion_start";
 /// A peer asked to be let in and was not.
 pub const AUTH: &str = "salt/auth";
 /// A key was accepted, rejected or deleted.
@@ -48,10 +51,19 @@ pub fn is_reserved(tag: &str) -> bool {
     matches!(first, "salt" | "overstate" | "minion_start") || tag.trim().is_empty()
 }
 
+/// Longest tag that anybody may publish under, in bytes.
+pub const LONGEST_TAG: usize = 1024;
+
+/// Whether a minion or a local sender may publish under this tag: it is not the bus's own, not too
+/// long, and can be printed on one line.
+pub fn may_publish(tag: &str) -> bool {
+    !is_reserved(tag) && tag.len() <= LONGEST_TAG && !tag.contains(char::is_control)
+}
+
 /// Whether a tag matches a glob such as `salt/job/*/ret/web*`; `*` crosses slashes, as in Salt.
-/// A glob that cannot be read matches nothing.
+/// To hold many tags against one glob, keep a [`Glob`].
 pub fn matches(glob: &str, tag: &str) -> bool {
-    GlobBuilder::new(glob).literal_separator(false).build().is_ok_and(|glob| glob.compile_matcher().is_match(tag))
+    Glob::new(glob).is_match(tag)
 }
 
 #[cfg(test)]
@@ -78,10 +90,18 @@ mod tests {
     }
 
     #[test]
+    fn tags_of_others_are_bounded_and_printable() {
+        assert!(may_publish("deploy/done"));
+        for bad in ["salt/x", "", "a\nb", "a\u{1b}[2J", &"a".repeat(1025)] {
+            assert!(!may_publish(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn globs_cross_slashes() {
         assert!(matches("salt/job/*", "salt/job/1/ret/web1"));
         assert!(matches("*", "a/b"));
         assert!(!matches("salt/auth", "salt/auth/x"));
-        assert!(!matches("[", "["));
+        assert!(matches("deploy/[ab]", "deploy/b") && !matches("deploy/{a,b}", "deploy/a"));
     }
 }
