@@ -12,7 +12,7 @@ use proto::{
     session::Pin,
     sign::{Fingerprint, Identity, StaticPublic},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use states::{diag::Diagnostic, yaml};
 
 use crate::{
@@ -49,13 +49,13 @@ pub struct Door {
     pub memory: Option<PathBuf>,
 }
 
-/// What is remembered of a master: a YAML file each, beside the operator's key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What is remembered of a master: a YAML file each, beside the `ctl` file.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Memory {
-    pub master: String,
-    pub fingerprint: Fingerprint,
-    pub session_key: StaticPublic,
+struct Memory {
+    master: String,
+    fingerprint: Fingerprint,
+    session_key: StaticPublic,
 }
 
 impl Door {
@@ -109,7 +109,7 @@ impl Door {
         Ok(Self {
             address: address.to_owned(),
             identity,
-            memory: Some(key_file.with_file_name(format!("known-{name}.yaml"))),
+            memory: Some(folder.join(format!("known-{name}.yaml"))),
             key_file,
             pin: file.master_fingerprint.map(Pin::Fingerprint),
             known_static: None,
@@ -137,8 +137,7 @@ impl Door {
         if self.known_static == Some(session_key) {
             return;
         }
-        let memory = Memory { master: self.address.clone(), fingerprint, session_key };
-        let text = serde_json::to_value(&memory).map(|value| crate::output::yaml(&value)).unwrap_or_default();
+        let text = format!("master: '{}'\nfingerprint: '{fingerprint}'\nsession_key: '{session_key}'\n", self.address);
         let written = write_private(file, &text);
         match (&self.pin, written) {
             (Some(_), _) => {}

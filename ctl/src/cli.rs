@@ -92,6 +92,7 @@ Overstate runs commands and applies states on many machines, and knows what happ
   ctl run 'G@os:Debian' -- uptime  the same without a shell, where the system is Debian
   ctl minion list                  who is here
   ctl job list                     who ran what
+  ctl doc cmd                      what there is to call, with examples
 
 `ctl help` lists every command, `ctl COMMAND --help` explains one.
 ";

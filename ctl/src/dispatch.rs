@@ -115,13 +115,32 @@ fn detached(global: &Global, format: Format, start: &proto::message::JobStart) -
     Ok(Exit::OK)
 }
 
-/// A function's name as typed: `cmd` is short for `cmd.run`.
+/// A function's name as typed: `cmd` is short for `cmd.run`; one that does not exist is refused
+/// here, before anything is sent.
 pub fn function(text: &str) -> Result<FunctionName, Error> {
     let text = if text == "cmd" { "cmd.run" } else { text };
-    text.parse().map_err(|error: proto::IdError| {
-        Error::nothing(error.to_string())
-            .hint(format!("for a command line:  ctl run TARGET -- {text} …   or   ctl run TARGET cmd '{text} …'"))
-    })
+    let known = crate::catalogue::functions();
+    let name: FunctionName = match text.parse() {
+        Ok(name) => name,
+        Err(error) => {
+            return Err(Error::nothing(error.to_string()).hints(did_you_mean(text, &known)).hint(format!(
+                "for a command line:  ctl run TARGET -- {text} …   or   ctl run TARGET cmd '{text} …'"
+            )));
+        }
+    };
+    if known.iter().any(|known| known.name == text) {
+        return Ok(name);
+    }
+    let hint = did_you_mean(text, &known);
+    let hint = hint.unwrap_or_else(|| match known.iter().any(|f| f.name.starts_with(&format!("{}.", name.module()))) {
+        true => format!("`ctl doc {}` lists the functions of that module", name.module()),
+        false => "`ctl doc` lists what there is".into(),
+    });
+    Err(Error::nothing(format!("function {text} does not exist")).hint(hint))
+}
+
+fn did_you_mean(text: &str, known: &[&'static states::Function]) -> Option<String> {
+    states::diag::did_you_mean(text, known.iter().map(|function| function.name))
 }
 
 #[cfg(test)]
@@ -138,8 +157,11 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_named_in_full() {
+    fn a_function_that_is_not_there_is_refused_before_it_is_sent() {
         assert_eq!(function("cmd").unwrap().as_str(), "cmd.run");
-        assert!(function("uptime").unwrap_err().render().contains("-- uptime"));
+        let error = function("test.pign").unwrap_err();
+        assert!(error.render().contains("did you mean test.ping?"), "{}", error.render());
+        assert_eq!(error.exit(), Exit(2));
+        assert!(function("uptime").unwrap_err().render().contains("module.function"));
     }
 }

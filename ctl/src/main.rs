@@ -8,6 +8,7 @@
 mod access;
 mod account;
 mod arguments;
+mod catalogue;
 mod cli;
 mod client;
 mod commands;
@@ -26,5 +27,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     error::install_panic_hook();
+    // A job that changes the host runs in a process of its own, which is this program too.
+    if let Some(code) = minion::child::main() {
+        return ExitCode::from(u8::try_from(code).unwrap_or(1));
+    }
     cli::main(std::env::args_os())
 }

@@ -163,6 +163,13 @@ pub fn show(micros: u64, now: &Zoned) -> String {
     time.strftime(format).to_string()
 }
 
+/// A time in a narrow column: `10:41` today, `11-20 10:41` on other days.
+pub fn show_short(micros: u64, now: &Zoned) -> String {
+    let long = show(micros, now);
+    let this_year = now.strftime("%Y-").to_string();
+    long.strip_prefix(&this_year).map(str::to_owned).unwrap_or(long)
+}
+
 /// A time with its seconds, for a table of jobs or events.
 pub fn show_exact(micros: u64, now: &Zoned) -> String {
     let Some(time) = from_micros(micros) else { return "?".into() };
@@ -258,6 +265,8 @@ mod tests {
         let at = |text: &str| u64::try_from(text.parse::<Timestamp>().unwrap().as_microsecond()).unwrap();
         assert_eq!(show(at("2026-11-21T09:05:00Z"), &now()), "09:05");
         assert_eq!(show(at("2026-11-20T09:05:00Z"), &now()), "2026-11-20 09:05");
+        assert_eq!(show_short(at("2026-11-20T09:05:00Z"), &now()), "11-20 09:05");
+        assert_eq!(show_short(at("2025-11-20T09:05:00Z"), &now()), "2025-11-20 09:05");
         assert_eq!(show(u64::MAX, &now()), "?");
         assert_eq!(json(at("2026-11-20T09:05:00.5Z")), "2026-11-20T09:05:00.500000Z");
     }

@@ -65,7 +65,10 @@ fn bad_usage_is_explained_and_exits_with_2() {
         &["run", "*", "test.ping", "-t", "soon"],
         &["run", "-G", "-E", "*", "test.ping"],
         &["run", "*", "test.ping", "--out", "xml"],
+        &["run", "*", "test.pign"],
+        &["run", "*", "tset.ping"],
         &["run", "*", "uptime"],
+        &["run", "*", "nothing.like_it"],
         &["job", "show", "5"],
         &["job", "list", "--since", "soon"],
         &["job", "list", "--since", "today", "--until", "yesterday"],
@@ -143,4 +146,13 @@ fn a_reader_that_goes_away_is_no_accident() {
     let mut complaints = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
     assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(141), ""));
+}
+
+#[test]
+fn colours_come_only_where_they_are_asked_for() {
+    let sandbox = Sandbox::new(&[]);
+    assert!(!sandbox.run(&["doc", "test"]).contains('\x1b'));
+    assert!(sandbox.run(&["--color", "always", "doc", "test"]).contains('\x1b'));
+    assert!(sandbox.run(&["--color", "always", "run", "*", "test.pign"]).contains('\x1b'));
+    assert!(!sandbox.run(&["--color", "never", "doc", "test"]).contains('\x1b'));
 }

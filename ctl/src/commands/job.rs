@@ -123,28 +123,38 @@ fn list(args: List, global: &Global) -> Outcome {
             other => Err(client.unexpected(&other)),
         }
     })?;
-    let mut table = Table::new(["JID", "STARTED", "OPERATOR", "TARGET", "CALL", "ENDED"], "no such jobs");
+    let mut table = Table::new(["JID", "STARTED", "OPERATOR", "TARGET", "ENDED", "CALL"], "no such jobs");
     for row in &rows {
         table.row([
             row.jid.to_string(),
-            times::show(row.jid.micros(), &now),
+            times::show_short(row.jid.micros(), &now),
             cut(row.operator.as_str(), 12),
-            cut(&row.target, 14),
-            cut(&call(row), 22),
+            cut(&row.target, 12),
             ended(row),
+            cut(&call(row), 24),
         ]);
     }
     output::list(global.out, table, rows.iter().map(object).collect())?;
     Ok(Exit::OK)
 }
 
-/// `cmd.run 'df -h' cwd=/`
+/// `cmd.run df -h cwd=/`
 fn call(row: &JobRow) -> String {
-    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut words = vec![row.function.clone()];
     words.extend(row.args.positional.iter().map(word));
     words.extend(row.args.named.iter().map(|(name, value)| format!("{name}={}", word(value))));
     term::clean(&words.join(" "))
+}
+
+/// An argument for people; a list of words is a command line.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(words) if words.iter().all(Value::is_string) => {
+            words.iter().map(word).collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// `3 of 3 ok`, or what else became of it.
@@ -325,6 +335,8 @@ mod tests {
     #[test]
     fn a_row_says_what_was_called_and_how_it_ended() {
         assert_eq!(call(&row(&[])), "cmd.run df -h 5 cwd=/");
+        assert_eq!(word(&json!(["df", "-h"])), "df -h");
+        assert_eq!(word(&json!({"a": 1})), "{\"a\":1}");
         assert_eq!(ended(&row(&[(Ended::Ok, 3)])), "3 ok");
         assert_eq!(ended(&row(&[(Ended::Ok, 1), (Ended::Failed, 1)])), "1 ok, 1 failed, 1 open");
     }

@@ -1,26 +1,34 @@
-//! `ctl minion list|show|forget`: what the master knows of minions.
+//! `ctl minion`: the daemon; `ctl minion list|show|forget`: what the master knows of minions.
 
 use clap::Subcommand;
+use minion::config::Config;
 use proto::{
     MinionId,
     message::{MinionRow, Query, Reply},
 };
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::changed;
 use crate::{
+    access::diagnosed,
     cli::Global,
     client::{Client, block_on},
+    daemon::{self, Daemon},
     error::{Error, Exit, Outcome},
+    logging,
     output::{self, table::Table},
     times,
 };
 
-/// Show who is here
+/// Run the minion (no subcommand), or show who is here
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    daemon: Daemon,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,9 +59,10 @@ struct Id {
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     match args.command {
-        Command::List(args) => block_on(list(args, global)),
-        Command::Show(args) => block_on(show(args.id, global)),
-        Command::Forget(args) => block_on(async {
+        None => daemon(&args.daemon, global),
+        Some(Command::List(args)) => block_on(list(args, global)),
+        Some(Command::Show(args)) => block_on(show(args.id, global)),
+        Some(Command::Forget(args)) => block_on(async {
             let mut client = Client::connect(global).await?;
             match client.answer(Query::ForgetMinion { id: args.id }).await? {
                 Reply::Changed(ids) => changed(global, "forgotten", &ids),
@@ -131,4 +140,18 @@ async fn show(id: MinionId, global: &Global) -> Outcome {
         global.note(&warning);
     }
     Ok(Exit::OK)
+}
+
+fn daemon(args: &Daemon, global: &Global) -> Outcome {
+    daemon::die_with(args.parent)?;
+    let (config, warnings) = Config::load(&global.config_dir()).map_err(diagnosed)?;
+    logging::start(config.keys.log_level.as_deref(), config.keys.log_format.as_deref(), global.verbose)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    match minion::daemon::run(config, CancellationToken::new()) {
+        Ok(()) => Ok(Exit::OK),
+        Err(error) => {
+            let hint = error.hint();
+            Err(Error::nothing(error.to_string()).hints(hint))
+        }
+    }
 }

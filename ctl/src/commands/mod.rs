@@ -4,6 +4,7 @@
 mod apply;
 mod completion;
 pub mod dev;
+mod doc;
 mod event;
 mod job;
 mod key;
@@ -33,6 +34,7 @@ pub enum Command {
     Key(key::Args),
     Operator(operator::Args),
     Event(event::Args),
+    Doc(doc::Args),
     Master(self::master::Args),
     Dev(dev::Args),
     Completion(completion::Args),
@@ -49,6 +51,7 @@ impl Command {
             Command::Key(args) => key::run(args, global),
             Command::Operator(args) => operator::run(args, global),
             Command::Event(args) => event::run(args, global),
+            Command::Doc(args) => doc::run(args, global),
             Command::Master(args) => self::master::run(args, global),
             Command::Dev(args) => dev::run(args, global),
             Command::Completion(args) => completion::run(args),
