@@ -19,12 +19,13 @@ use std::{
 
 use nix::sys::signal::Signal;
 use proto::{JobId, Map, Outcome, Return, net::Sender, session};
+use states::tree::{NoTree, Tree};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{MasterClock, local_now},
-    config::Config,
+    config::{Config, FileClient},
     host::System,
     job,
     ledger::{Ledger, Pending},
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     fixed: Mutex<Map>,
     detect: Option<fn(&Config) -> Map>,
     pillar: Arc<Map>,
+    tree: Box<dyn Tree>,
     child: Option<PathBuf>,
     clock: MasterClock,
     ledger: Mutex<Ledger>,
@@ -109,6 +111,15 @@ pub struct Counters {
     pub connections: AtomicU64,
 }
 
+/// Where `salt://` files come from: this host's folders with `file_client: local`. From the
+/// master they cannot be had yet.
+pub(crate) fn tree(config: &Config) -> Box<dyn Tree> {
+    match config.keys.file_client {
+        FileClient::Local => crate::local::tree(config),
+        FileClient::Remote => Box::new(NoTree),
+    }
+}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -116,6 +127,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Agent {
     pub fn new(parts: Parts) -> Self {
         let spool = Spool::new(&parts.config.keys.root_dir, parts.config.keys.spool_limit.saturating_mul(1 << 20));
+        let tree = tree(&parts.config);
         Self(Arc::new(Inner {
             config: parts.config,
             local: parts.local,
@@ -125,6 +137,7 @@ impl Agent {
             fixed: Mutex::default(),
             detect: parts.detect,
             pillar: Arc::default(),
+            tree,
             child: parts.child,
             clock: MasterClock::default(),
             ledger: Mutex::default(),
@@ -253,6 +266,10 @@ impl Inner {
             grains: (*self.grains()).clone(),
             pillar: (*self.pillar).clone(),
             opts: self.config.opts.clone(),
+            folders: match self.config.keys.file_client {
+                FileClient::Local => self.config.keys.file_roots.clone(),
+                FileClient::Remote => Default::default(),
+            },
         }
     }
 

@@ -10,6 +10,7 @@ mod inside;
 mod session;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -48,6 +49,8 @@ pub struct Task {
     pub grains: Map,
     pub pillar: Map,
     pub opts: Map,
+    /// `file_roots`, where files come from this host.
+    pub folders: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// What a child says while it works.

@@ -17,7 +17,7 @@ use nix::{
 use proto::{Args, Job, Map, MinionId, Outcome, Return, Value, job};
 use serde_json::json;
 use states::{
-    CallError, Context, Effect, Output,
+    CallError, Context, Effect, Output, Tree,
     call::{Agent, Functions, Progress},
 };
 
@@ -137,6 +137,7 @@ pub struct Site<'a> {
     pub id: &'a MinionId,
     pub system: Arc<dyn System>,
     pub grains: Arc<Map>,
+    pub tree: &'a dyn Tree,
     pub pillar: &'a Map,
     pub opts: &'a Map,
     pub agent: Option<&'a dyn Agent>,
@@ -173,7 +174,7 @@ fn call(running: &Arc<Running>, site: &Site<'_>, retcode: &AtomicI32) -> Result<
         functions: &exec::Table,
         pillar: site.pillar,
         opts: site.opts,
-        tree: &states::tree::NoTree,
+        tree: site.tree,
         agent: site.agent,
         progress: &progress,
         retcode,
@@ -294,6 +295,7 @@ mod tests {
             id: &id,
             system: Arc::new(Local::default()),
             grains: Arc::default(),
+            tree: &states::tree::NoTree,
             pillar: &Map::new(),
             opts: &Map::new(),
             agent: None,

@@ -11,6 +11,7 @@ pub mod grains;
 pub mod host;
 pub mod job;
 mod ledger;
+pub mod local;
 pub mod pki;
 pub mod spool;
 pub mod verify;

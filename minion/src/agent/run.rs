@@ -170,6 +170,7 @@ fn perform(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> Return {
         id: &inner.config.id,
         system: inner.system.clone(),
         grains: inner.grains(),
+        tree: &*inner.tree,
         pillar: &inner.pillar,
         opts: &inner.config.opts,
         agent: Some(&agent),

@@ -13,6 +13,7 @@ use proto::{
 use states::{
     CallError,
     call::{Agent, Progress},
+    tree::Folders,
 };
 
 use super::{Task, VARIABLE, Word, claim, session::Process};
@@ -42,10 +43,12 @@ fn work(folder: &Path) -> io::Result<()> {
     let streams = task.job.request.options.stream;
     let live: Option<job::Live> = streams.then(|| Box::new(show) as job::Live);
     let running = Arc::new(Running::new(task.job, live));
+    let tree = Folders::new(task.folders);
     let site = Site {
         id: &task.id,
         system: Arc::new(Local::new(task.grains.clone())),
         grains: Arc::new(task.grains),
+        tree: &tree,
         pillar: &task.pillar,
         opts: &task.opts,
         agent: Some(&Messenger),
