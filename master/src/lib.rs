@@ -82,6 +82,8 @@ pub async fn run(
         let path = config.root_dir.join(folder);
         std::fs::create_dir_all(&path).map_err(|source| io(&path, source))?;
     }
+    std::fs::set_permissions(&config.root_dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .map_err(|source| io(&config.root_dir, source))?;
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let pki = pki::Pki::load(&config.root_dir)?;
     let local = Arc::new(Local::new(&pki.identity, pki.session));
@@ -95,7 +97,6 @@ pub async fn run(
     let port = listener.local_addr().map_or(config.port, |address| address.port());
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
-    let _ = std::fs::set_permissions(&config.root_dir, std::os::unix::fs::PermissionsExt::from_mode(0o700));
 
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
     let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
@@ -120,6 +121,12 @@ pub async fn run(
     master.fleet.close_all(&Refusal::ShuttingDown);
     clock.abort();
     bus.abort();
+    let leaving = async {
+        while master.fleet.counts().1 > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, leaving).await;
     if tokio::time::timeout(DRAIN, master.store.flush()).await.is_err() {
         tracing::error!("the store could not be written in time; what it lacks, minions will send again");
     }

@@ -133,15 +133,33 @@ impl Jobs {
     /// kept: it was before, or this minion was never asked.
     pub async fn returned(&self, minion: &MinionId, ret: Return, stored: impl FnOnce() + Send + Sync + 'static) {
         let end = Arc::new(PairEnd { minion: minion.clone(), ret, at: clock::now() });
-        match self.close(&end).await {
-            true => self.store.end(end.clone(), stored).await,
-            false => {
-                tracing::debug!(%minion, jid = %end.ret.jid, "a return that nobody waits for");
-                // Behind those that are still on their way to the disk.
-                self.store.after_ends(stored).await;
-            }
+        if self.close(&end).await {
+            self.store.end(end.clone(), stored).await;
+        } else if self.was_lost(&end).await {
+            self.store.end(end.clone(), stored).await;
+            self.recount(end.ret.jid).await;
+        } else {
+            tracing::debug!(%minion, jid = %end.ret.jid, "a return that nobody waits for");
+            // Behind those that are still on their way to the disk.
+            self.store.after_ends(stored).await;
         }
         self.finish_if_done(end.ret.jid).await;
+    }
+
+    /// Whether this pair was given up, so that its return, come after all, takes the place of that.
+    async fn was_lost(&self, end: &PairEnd) -> bool {
+        let known = self.store.end_of(end.ret.jid, &end.minion).await;
+        known.is_ok_and(|known| known.is_some_and(|known| known.ret.outcome == Outcome::Lost))
+            && end.ret.outcome != Outcome::Lost
+    }
+
+    async fn recount(&self, jid: JobId) {
+        self.store.flush().await;
+        match self.store.counts(jid).await {
+            Ok(counts) if !self.table().live.contains_key(&jid) => self.store.summary(jid, counts).await,
+            Ok(_) => {}
+            Err(error) => tracing::error!(%jid, %error, "cannot count the job's ends again"),
+        }
     }
 
     /// The minion knows nothing of the job, which it is too late to send.

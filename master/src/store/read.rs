@@ -86,6 +86,15 @@ impl Store {
         rows.iter().map(job_row).collect()
     }
 
+    /// How many pairs of a job ended how, counted from the rows.
+    pub async fn counts(&self, jid: JobId) -> Result<Vec<(Outcome, u32)>, StoreError> {
+        let rows = sqlx::query("SELECT outcome, count(*) AS n FROM ends WHERE jid = $1 GROUP BY outcome")
+            .bind(jid.micros() as i64)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok((outcome(row)?, row.try_get::<i64, _>("n")? as u32))).collect()
+    }
+
     pub async fn keys(&self) -> Result<Vec<KeyRow>, StoreError> {
         let rows = sqlx::query("SELECT * FROM keys ORDER BY id").fetch_all(&self.read).await?;
         rows.iter()

@@ -85,9 +85,11 @@ async fn commit(pool: &SqlitePool, group: &[Write]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A pair ends once; only the verdict `lost` gives way to a return that comes after all.
 async fn insert_ends(tx: &mut Transaction<'_, Sqlite>, rows: &[&Arc<PairEnd>]) -> Result<(), StoreError> {
     let sql = format!(
-        "INSERT INTO ends (jid, minion, outcome, at, ret) VALUES {} ON CONFLICT (jid, minion) DO NOTHING",
+        "INSERT INTO ends (jid, minion, outcome, at, ret) VALUES {} ON CONFLICT (jid, minion) DO UPDATE SET \
+         outcome = excluded.outcome, at = excluded.at, ret = excluded.ret WHERE ends.outcome = 'lost'",
         placeholders(rows.len(), 5)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
