@@ -10,6 +10,7 @@ mod gate;
 mod queue;
 pub mod stream;
 pub mod tcp;
+pub mod zeromq;
 
 use std::{
     io,
@@ -18,6 +19,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use tokio::net::TcpListener;
 
 pub use acceptor::Acceptor;
 pub use channel::{Channel, HANDSHAKE, Receiver, accept, connect};
@@ -56,6 +58,70 @@ pub struct Link {
     /// The peer's address, for people.
     pub address: String,
     pub ip: Option<IpAddr>,
+}
+
+/// What carries the frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    #[default]
+    Tcp,
+    /// For trusted networks: see [`zeromq`].
+    ZeroMq,
+}
+
+impl Transport {
+    /// Connects to `HOST:PORT`.
+    pub async fn dial(self, address: &str) -> Result<Link, NetError> {
+        match self {
+            Self::Tcp => tcp::dial(address).await,
+            Self::ZeroMq => zeromq::dial(address).await,
+        }
+    }
+
+    /// Accepts links from a bound listener.
+    pub async fn listen(self, listener: TcpListener) -> io::Result<Listener> {
+        Ok(match self {
+            Self::Tcp => Listener::Tcp(listener),
+            Self::ZeroMq => Listener::ZeroMq(zeromq::Listener::new(listener).await?),
+        })
+    }
+}
+
+impl std::str::FromStr for Transport {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tcp" => Ok(Self::Tcp),
+            "zeromq" => Ok(Self::ZeroMq),
+            _ => Err(format!("{text:?} is no transport; `tcp` and `zeromq` are")),
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "tcp",
+            Self::ZeroMq => "zeromq",
+        })
+    }
+}
+
+/// Where links come from.
+pub enum Listener {
+    Tcp(TcpListener),
+    ZeroMq(zeromq::Listener),
+}
+
+impl Listener {
+    /// The next link. Errors pass (a peer that hung up, too many open files): wait a little and
+    /// go on.
+    pub async fn accept(&mut self) -> io::Result<Link> {
+        match self {
+            Self::Tcp(listener) => tcp::accept(listener).await,
+            Self::ZeroMq(listener) => listener.accept().await,
+        }
+    }
 }
 
 /// Why a connection ended, or never began.

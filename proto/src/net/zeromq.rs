@@ -1,0 +1,114 @@
+//! The same frames over ZeroMQ (`DEALER` to `ROUTER`, crate `zeromq`), for trusted networks.
+//!
+//! What the crate lacks is put around it here:
+//! * Its decoder allocates what a header claims, peers that fall silent are never timed out, and a
+//!   peer may claim another's routing identity. So each connection passes a [`guard`] that lets
+//!   through bounded frames only, has a deadline for the greeting, and names the peer itself.
+//! * Its queues hold 100,000 messages, and a full one blocks more than its own peer. So at most
+//!   [`flow::WINDOW`] frames are under way to a peer that has not said that it took them.
+//! * `DEALER` never reconnects. So each link has a socket of its own, and ends with it; whoever
+//!   wants to go on dials again.
+
+mod flow;
+mod guard;
+mod tunnel;
+
+use std::{io, sync::Arc, time::Duration};
+
+use ::zeromq::{DealerSocket, RouterSocket, Socket};
+use bytes::Bytes;
+use tokio::{
+    net::{TcpListener, TcpStream, UnixListener},
+    sync::{Semaphore, mpsc},
+    task::AbortHandle,
+    time::timeout,
+};
+
+use super::{Link, NetError, tcp};
+use flow::{Hub, Out};
+use tunnel::Tunnel;
+
+/// How long the greeting may take.
+const GREETING: Duration = Duration::from_secs(10);
+/// Connections that have not finished their greeting.
+const PENDING: usize = 512;
+
+/// Accepts links on a TCP port that speaks ZeroMQ.
+pub struct Listener {
+    links: mpsc::Receiver<Link>,
+    tasks: Vec<AbortHandle>,
+    _tunnel: Tunnel,
+}
+
+impl Listener {
+    /// Makes a `ROUTER` behind `listener`.
+    pub async fn new(listener: TcpListener) -> io::Result<Self> {
+        let tunnel = Tunnel::new()?;
+        let mut router = RouterSocket::new();
+        router.bind(&tunnel.endpoint()).await.map_err(io::Error::other)?;
+        let (sender, receiver) = router.split();
+        let hub = Arc::new(Hub::default());
+        let (give, links) = mpsc::channel(16);
+        let pump = tokio::spawn(flow::pump_router(receiver, hub.clone()));
+        let path = tunnel.path();
+        let accepting = tokio::spawn(async move {
+            let pending = Arc::new(Semaphore::new(PENDING));
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                // No place: the stranger is dropped, and costs nothing more.
+                let Ok(place) = pending.clone().try_acquire_owned() else { continue };
+                let (hub, give, path, sender) = (hub.clone(), give.clone(), path.clone(), sender.clone());
+                tokio::spawn(async move {
+                    let _ = guard::serve(stream, &path, &hub, Out::router(sender), give, place).await;
+                });
+            }
+        });
+        Ok(Self { links, tasks: vec![pump.abort_handle(), accepting.abort_handle()], _tunnel: tunnel })
+    }
+
+    /// The next link. Stopping to wait loses nothing.
+    pub async fn accept(&mut self) -> io::Result<Link> {
+        self.links.recv().await.ok_or_else(|| io::Error::other("the listener has ended"))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Connects to `HOST:PORT`.
+pub async fn dial(address: &str) -> Result<Link, NetError> {
+    let stream = tcp::stream(address).await?;
+    let failed = |why: String| NetError::Connect { address: address.to_owned(), why };
+    match timeout(GREETING, connect(stream, address)).await {
+        Ok(link) => link.map_err(|error| failed(error.to_string())),
+        Err(_) => Err(failed("nobody there speaks ZeroMQ".into())),
+    }
+}
+
+async fn connect(stream: TcpStream, address: &str) -> io::Result<Link> {
+    tcp::tune(&stream)?;
+    let ip = stream.peer_addr()?.ip().to_canonical();
+    let tunnel = Tunnel::new()?;
+    let inner = UnixListener::bind(tunnel.path())?;
+    let hub = Arc::new(Hub::default());
+    let (mut link, ends) = flow::link(&hub, Bytes::new(), address.to_owned(), Some(ip));
+    let ends_hub = hub.clone();
+    let guarding = tokio::spawn(async move { guard::dialled(stream, inner, &ends_hub, ends.closed).await });
+    let mut dealer = DealerSocket::new();
+    let connected = dealer.connect(&tunnel.endpoint()).await;
+    if let Err(error) = connected {
+        guarding.abort();
+        return Err(io::Error::other(error));
+    }
+    let (sender, receiver) = dealer.split();
+    let pump = tokio::spawn(flow::pump_dealer(receiver, hub));
+    ends.writer.start(Out::dealer(sender));
+    link.source = Box::new(flow::Owning::new(link.source, pump.abort_handle()));
+    Ok(link)
+}
