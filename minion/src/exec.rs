@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use states::{Function, call::Functions};
 
-pub use cmd::FROM_OPERATOR;
+pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well is taken from there.
 static MODULES: &[&[Function]] = &[agent::EVENT, agent::MINION, cmd::TABLE, saltutil::TABLE, sys::TABLE, test::TABLE];

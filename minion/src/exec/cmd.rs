@@ -12,6 +12,7 @@ use states::{CallError, Context, Effect, Function, call::Param};
 use super::bind::{Bound, bind, need, with};
 use invocation::Invocation;
 use result::{Finished, Judgement};
+pub use words::split as split_words;
 
 pub static TABLE: &[Function] = &[
     Function {
