@@ -6,8 +6,11 @@
 //! each other on one port, and a restarted master finds its port free.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
+    io::Read as _,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
@@ -135,6 +138,7 @@ pub struct Fleet {
     pub minions: Vec<Minion>,
     pub net: Option<Net>,
     address: String,
+    transport: Transport,
     began: Instant,
     // Dropped last: the daemons above write into it.
     dir: tempfile::TempDir,
@@ -163,7 +167,8 @@ impl Fleet {
         let tag = ("OVERSTATE_TEST_FLEET".to_owned(), dir.path().display().to_string());
         let daemon = |home: &Path, command: &str, host: usize| {
             let wrap = plan.net.as_ref().map_or_else(Vec::new, |net| net.hosts[host].wrap());
-            let env = plan.env.iter().cloned().chain([tag.clone()]).collect();
+            let whose = ("TEST_MINION".to_owned(), home.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            let env = plan.env.iter().cloned().chain([tag.clone(), whose]).collect();
             let args = vec!["--config-dir".into(), home.into(), command.into()];
             Daemon::new(Recipe { wrap, program: binary::ctl().to_owned(), args, env, log: home.join("log") })
         };
@@ -194,7 +199,7 @@ impl Fleet {
             Minion { id: id.clone(), daemon: daemon(&home, "minion", i + 1), dir: home }
         });
         let minions = minions.collect();
-        Self { master, minions, net: plan.net, address, began: Instant::now(), dir }
+        Self { master, minions, net: plan.net, address, transport, began: Instant::now(), dir }
     }
 
     /// `HOST:PORT` of the master.
@@ -231,6 +236,21 @@ impl Fleet {
             assert!(Instant::now() < limit, "the master does not answer:\n{}", self.master.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.check_transport();
+    }
+
+    /// A fleet that is to speak ZeroMQ must not silently speak TCP: whoever speaks ZMTP says so
+    /// with its first byte, unasked.
+    #[track_caller]
+    fn check_transport(&self) {
+        if self.net.is_some() || self.transport == Transport::Tcp {
+            return;
+        }
+        let mut socket = TcpStream::connect(self.address()).expect("the master listens");
+        socket.set_read_timeout(Some(secs(10))).expect("a time-out can be set");
+        let mut first = [0];
+        let read = socket.read_exact(&mut first).map(|()| first[0]);
+        assert_eq!(read.ok(), Some(0xff), "the master does not speak ZeroMQ");
     }
 
     /// The minion of that id.
@@ -297,6 +317,78 @@ impl Fleet {
     pub fn keys(&self, state: &str) -> Vec<String> {
         let rows = self.ctl(&["key", "list", "--out", "json"]).expect(0).json();
         ids_where(&rows, |row| row["state"] == state)
+    }
+}
+
+/// What the master's ledger says of one job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Pairs that ended: outcome and value, by minion.
+    pub ends: BTreeMap<String, (String, Value)>,
+    /// Pairs that have not, with how far each has come.
+    pub open: BTreeMap<String, String>,
+    /// The whole answer of `ctl job show`.
+    pub detail: Value,
+}
+
+impl Job {
+    /// How many pairs ended with this outcome.
+    pub fn count(&self, outcome: &str) -> usize {
+        self.ends.values().filter(|(found, _)| found == outcome).count()
+    }
+}
+
+impl Fleet {
+    /// Starts a run that nobody follows, and gives its id.
+    #[track_caller]
+    pub fn launch(&self, args: &[&str]) -> String {
+        let all: Vec<&str> = ["run"].iter().chain(args).chain(&["--async", "--out", "json"]).copied().collect();
+        let answer = self.ctl(&all).expect(0).json();
+        answer["jid"].as_str().unwrap_or_else(|| panic!("no jid in {answer}")).to_owned()
+    }
+
+    /// The ledger's word on a job.
+    #[track_caller]
+    pub fn job(&self, jid: &str) -> Job {
+        let detail = self.ctl(&["job", "show", jid, "--out", "json"]).expect(0).json();
+        let rows = |key: &str| detail[key].as_object().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ends =
+            rows("minions").into_iter().map(|(id, end)| (id, (text(&end["outcome"]), end["return"].clone()))).collect();
+        let open = rows("open").into_iter().map(|(id, state)| (id, text(&state))).collect();
+        Job { ends, open, detail }
+    }
+
+    /// Waits until every pair of the job has ended.
+    #[track_caller]
+    pub fn wait_job(&self, jid: &str, limit: Duration) -> Job {
+        wait::until(limit, &format!("the end of job {jid}"), || {
+            let job = self.job(jid);
+            (job.open.is_empty() && !job.ends.is_empty()).then_some(job)
+        })
+    }
+
+    /// A shell command that leaves one mark of its minion behind each time it is run.
+    pub fn mark(&self, name: &str) -> String {
+        format!("echo ran >> {}/{name}.$TEST_MINION", self.path().display())
+    }
+
+    /// How many marks each minion has left.
+    pub fn marks(&self, name: &str) -> BTreeMap<String, usize> {
+        let count = |minion: &Minion| {
+            let file = self.path().join(format!("{name}.{}", minion.id));
+            let text = fs::read_to_string(file).unwrap_or_default();
+            (minion.id.clone(), text.lines().count())
+        };
+        self.minions.iter().map(count).collect()
+    }
+
+    /// Asserts that every minion has run the marking command exactly so often.
+    #[track_caller]
+    pub fn assert_marks(&self, name: &str, times: usize) {
+        let marks = self.marks(name);
+        let wrong: Vec<_> = marks.iter().filter(|&(_, &count)| count != times).collect();
+        assert!(wrong.is_empty(), "each was to run {times} times; these did not: {wrong:?}");
     }
 }
 

@@ -5,16 +5,20 @@
 //! * [`hosts::Net`] gives each of them a network namespace, an address and a hostname of its own.
 //! * [`process::Daemon`] is one such process; it dies with the test, whatever happens to the test.
 //! * [`binary::ctl`] finds, or first builds, the binary under test.
+//! * [`enemy`] plays both roles of the protocol by hand, and badly.
+//! * [`preload`] makes crashes happen at an exact point, and clocks go wrong.
 //! * [`needs`] names what a test wants of the machine; a test never passes by not running.
 //!
 //! Nothing here is asynchronous, and nothing sleeps longer than it must: everything that waits
 //! goes through [`wait::until`], which gives up loudly.
 
 pub mod binary;
+pub mod enemy;
 pub mod fleet;
 pub mod heavy;
 pub mod hosts;
 pub mod needs;
+pub mod preload;
 pub mod process;
 pub mod wait;
 

@@ -1,0 +1,14 @@
+//! Real processes, from the command line to the disk and back. One file a subject; each test
+//! has a fleet of its own.
+
+mod enemies;
+mod events;
+mod faults;
+mod flood;
+mod hosts;
+mod jobs;
+mod keys;
+mod load;
+mod newcomer;
+mod operators;
+mod runs;

@@ -1,0 +1,136 @@
+//! The bodies of the fuzz targets, for a moment on every change: bytes at random, and real
+//! messages with a few bytes changed, which come further. `fuzz/run` looks for longer.
+
+#[path = "../../fuzz/src/lib.rs"]
+mod bodies;
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+use proto::{
+    Args, JobId, Map, Publish, Request, Return, RunOptions, codec,
+    job::Outcome,
+    message::{FromMinion, Hello, MinionHello, ToMinion},
+    session::{Initiator, Local, Peer},
+    sign::{Identity, PUBLISH, REQUEST, StaticKey},
+};
+use serde_json::json;
+
+/// Messages as they travel.
+fn messages() -> Vec<Vec<u8>> {
+    let identity = Identity::generate();
+    let jid = JobId::from_micros(1_795_260_474_000_042);
+    let request = Request {
+        nonce: [7; 16],
+        operator: "root@host".parse().unwrap(),
+        target: "web* and not G@os:Debian".into(),
+        function: "cmd.run".parse().unwrap(),
+        args: Args::positional([json!("df -h")]).with("cwd", "/"),
+        valid_until: u64::MAX,
+        options: RunOptions { comment: Some("why".into()), ..RunOptions::default() },
+    };
+    let signed = identity.sign_value(REQUEST, &request).unwrap();
+    let publish = Publish { jid, request: signed.clone(), expires: 1, wave: 0, tree: None };
+    let ret = Return {
+        jid,
+        outcome: Outcome::Ok,
+        value: json!({"a": [1, 2.5, null, "é"]}),
+        retcode: 0,
+        started: 1,
+        duration: 2,
+        truncated: false,
+    };
+    let hello = MinionHello {
+        id: "web1".parse().unwrap(),
+        version: "0.1.0".into(),
+        token: None,
+        grains: Map::from_iter([("os".to_owned(), json!("Debian"))]),
+        now: 1,
+        running: vec![jid],
+        spooled: vec![],
+    };
+    let local = Local::new(&identity, StaticKey::generate());
+    let ik = Peer { pin: None, known_static: Some(StaticKey::generate().public()) };
+    let first = |peer: &Peer| Initiator::start(&local, peer).unwrap().1;
+    vec![
+        codec::encode(&request).unwrap().to_vec(),
+        codec::encode(&publish).unwrap().to_vec(),
+        codec::encode(&ret).unwrap().to_vec(),
+        codec::encode(&signed).unwrap().to_vec(),
+        codec::encode(&Hello::Minion(Box::new(hello))).unwrap().to_vec(),
+        codec::encode(&FromMinion::Return { seq: 1, ret: Box::new(ret) }).unwrap().to_vec(),
+        codec::encode(&ToMinion::Publish { seq: 1, publish: identity.sign_value(PUBLISH, &publish).unwrap() })
+            .unwrap()
+            .to_vec(),
+        first(&Peer::default()),
+        first(&ik),
+        [&[0xff, 0, 0, 3][..], b"abc", &[0x81, 0, 1], b"d", &[1, 0, 1], b"e"].concat(),
+    ]
+}
+
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let changes = vec((any::<Index>(), any::<u8>()), 0..4);
+    (any::<Index>(), changes, any::<Index>()).prop_map(|(which, changes, end)| {
+        let all = messages();
+        let mut bytes = all[which.index(all.len())].clone();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(end.index(bytes.len() * 4) + 1);
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn frames(bytes in prop_oneof![vec(any::<u8>(), 0..2000), damaged()]) {
+        bodies::frame(&bytes);
+    }
+
+    #[test]
+    fn targets(text in prop_oneof![expressions(), ".{0,60}"]) {
+        bodies::target(text.as_bytes());
+    }
+
+    #[test]
+    fn jobs(bytes in prop_oneof![vec(any::<u8>(), 0..2000), damaged()]) {
+        bodies::job(&bytes);
+    }
+}
+
+/// Words of the target language, in any order.
+fn expressions() -> impl Strategy<Value = String> {
+    let words = prop_oneof![
+        Just("web*"),
+        Just("G@os:Debian"),
+        Just("G@roles:web*"),
+        Just("E@web\\d+"),
+        Just("P@os:(Debian|Ubuntu)"),
+        Just("L@a,web1"),
+        Just("S@10.0.0.0/8"),
+        Just("S@::/0"),
+        Just("I@role:db"),
+        Just("J@deep:er:[12]"),
+        Just("N@group"),
+        Just("and"),
+        Just("or"),
+        Just("not"),
+        Just("("),
+        Just(")"),
+        Just("X@y"),
+        Just("web[0-9]"),
+        Just("a,b"),
+        Just("G%@os%Debian"),
+        Just("''"),
+    ];
+    vec(words, 0..9).prop_map(|words| words.join(" "))
+}
+
+#[test]
+fn undamaged_messages_are_read() {
+    for message in messages() {
+        bodies::job(&message);
+        bodies::frame(&message);
+    }
+}
