@@ -3,6 +3,8 @@
 
 use proto::{Args, Value};
 
+use crate::error::Error;
+
 /// Positional and named arguments, each with the type that its YAML has.
 pub fn parse(words: &[String]) -> Args {
     let mut args = Args::default();
@@ -13,6 +15,16 @@ pub fn parse(words: &[String]) -> Args {
         }
     }
     args
+}
+
+/// The function that is meant and its arguments: `FUNCTION ARG…`, or `-- WORD…` for a command
+/// line. Words behind `FUNCTION … --` are more of its arguments.
+pub fn call<'a>(function: Option<&'a str>, words: &[String], behind: &[String]) -> Result<(&'a str, Args), Error> {
+    match function {
+        Some(function) => Ok((function, parse(&[words, behind].concat()))),
+        None if behind.is_empty() => Err(Error::nothing("there is no command behind `--`")),
+        None => Ok(("cmd.run", argv(behind))),
+    }
 }
 
 /// Only the `KEY=VALUE` words, each of which has to be one.
@@ -27,7 +39,7 @@ pub fn pairs(words: &[String]) -> Result<proto::Map, String> {
 }
 
 /// A command line as `cmd.run` takes it without a shell.
-pub fn argv(words: &[String]) -> Args {
+fn argv(words: &[String]) -> Args {
     let words = words.iter().cloned().map(Value::String).collect();
     Args::positional([Value::Array(words)]).with("python_shell", false)
 }

@@ -5,7 +5,7 @@ use proto::{
     message::{Absent, Ask, Hello, Lane, OperatorHello, Query, Refusal, Reply, ToOperator},
     net::{self, NetError, Receiver, Sender},
     session::{Local, Peer, SessionError},
-    sign::{self, Identity, Signed, StaticKey},
+    sign::{self, Identity, PublicKey, Signed, StaticKey},
 };
 
 use crate::{access::Door, cli::Global, error::Error};
@@ -52,6 +52,8 @@ pub struct Client {
     operator: OperatorName,
     /// The master's name and version, for messages.
     master: String,
+    /// The master's key.
+    pub key: PublicKey,
     /// The master's clock minus ours, in microseconds.
     offset: i64,
 }
@@ -74,15 +76,8 @@ impl Client {
             Ok(Some(ToOperator::Welcome { master, version, operator, now })) => {
                 door.remember(peer.fingerprint(), peer_static);
                 let offset = now as i64 - now_micros() as i64;
-                Ok(Self {
-                    sender,
-                    receiver,
-                    asked: 0,
-                    identity: door.identity,
-                    operator,
-                    master: format!("{master} {version}"),
-                    offset,
-                })
+                let master = format!("{master} {version}");
+                Ok(Self { sender, receiver, asked: 0, identity: door.identity, operator, master, key: peer, offset })
             }
             Ok(Some(ToOperator::Refused { why })) => Err(refused(&door, &why)),
             Ok(_) => Err(unreachable_master(&door, NetError::Closed)),

@@ -139,6 +139,11 @@ pub fn function(text: &str) -> Result<FunctionName, Error> {
     Err(Error::nothing(format!("function {text} does not exist")).hint(hint))
 }
 
+/// How a function's returns are shown where nobody says otherwise.
+pub fn natural_format(function: &FunctionName) -> Format {
+    if function.module() == "state" { Format::Highstate } else { Format::Nested }
+}
+
 fn did_you_mean(text: &str, known: &[&'static states::Function]) -> Option<String> {
     states::diag::did_you_mean(text, known.iter().map(|function| function.name))
 }

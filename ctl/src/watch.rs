@@ -222,11 +222,7 @@ impl<'a> Watch<'a> {
         if !(self.streamed.contains(&end.minion) && end.ret.value.is_string() && self.returns.for_people()) {
             self.returns.show(&end.minion, &end.ret.value, good)?;
         }
-        if end.ret.outcome == Outcome::Failed
-            && end.ret.retcode != 0
-            && self.returns.for_people()
-            && end.ret.value.is_string()
-        {
+        if good_to_know(&end.ret) && self.returns.for_people() {
             self.say(&format!("{} ended with code {}\n", end.minion, end.ret.retcode));
         }
         if end.ret.truncated {
@@ -308,6 +304,12 @@ impl<'a> Watch<'a> {
         self.progress.clear();
         self.global.note(text);
     }
+}
+
+/// Whether a failed command's code says what its output does not.
+fn good_to_know(ret: &proto::Return) -> bool {
+    let silent = ret.value.as_str().is_some_and(str::is_empty);
+    ret.outcome == Outcome::Failed && ret.value.is_string() && ret.retcode != 0 && (silent || ret.retcode != 1)
 }
 
 /// A moment that does not come.

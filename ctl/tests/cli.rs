@@ -156,3 +156,19 @@ fn colours_come_only_where_they_are_asked_for() {
     assert!(sandbox.run(&["--color", "always", "run", "*", "test.pign"]).contains('\x1b'));
     assert!(!sandbox.run(&["--color", "never", "doc", "test"]).contains('\x1b'));
 }
+
+#[test]
+fn a_call_on_this_host_needs_no_master() {
+    let sandbox = Sandbox::new(&[("minion", "id: here\nroot_dir: DIR/root\ngrains: {role: db}\n")]);
+    let commands: &[&[&str]] = &[
+        &["call", "test.ping", "--out", "json"],
+        &["call", "test.arg", "1", "a=2", "--out", "jsonl"],
+        &["call", "test.echo", "[1, {a: b}]"],
+        &["call", "cmd", "echo out; exit 3"],
+        &["call", "--", "echo", "two  words"],
+        &["call", "test.exception", "boom", "--out", "json"],
+        &["call", "test.pign"],
+        &["call", "test.echo"],
+    ];
+    insta::assert_snapshot!(sandbox.all(commands));
+}

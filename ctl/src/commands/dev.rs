@@ -52,7 +52,7 @@ pub struct Args {
 /// How long the cluster may take to stand.
 const START: Duration = Duration::from_secs(30);
 /// How long daemons have to end by themselves.
-const END: Duration = Duration::from_secs(4);
+const END: Duration = Duration::from_secs(2);
 /// What the processes of a cluster carry in their environment, with its folder.
 const TAG: &str = "OVERSTATE_DEV";
 

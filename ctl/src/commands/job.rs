@@ -310,7 +310,7 @@ fn repeat(args: &Repeat, global: &Global) -> Outcome {
     let function = dispatch::function(&row.function)?;
     let mut options = args.options.clone();
     options.comment = options.comment.or(Some(format!("repeats {}", row.jid)));
-    let format = if function.module() == "state" { Format::Highstate } else { Format::Nested };
+    let format = dispatch::natural_format(&function);
     dispatch::carry_out(global, Call { target: row.target, function, args: row.args }, &options, format)
 }
 

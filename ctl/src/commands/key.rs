@@ -32,8 +32,7 @@ enum Command {
     Reject(Names),
     /// Delete keys: their minions are disconnected, and may ask again
     Delete(Names),
-    /// Show keys with their whole fingerprints
-    Show(Names),
+    Show(Show),
     Token(Token),
 }
 
@@ -74,6 +73,17 @@ struct Names {
     all: bool,
 }
 
+/// Show keys with their whole fingerprints; without a name, the master's own
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// Ids, globs or whole fingerprints
+    #[arg(value_name = "ID|GLOB|FINGERPRINT")]
+    names: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+}
+
 /// Make a one-time token: a new minion with it as `enroll_token` is accepted
 #[derive(Debug, clap::Args)]
 struct Token {
@@ -93,7 +103,8 @@ pub fn run(args: Args, global: &Global) -> Outcome {
             Command::Accept(args) => accept(&mut client, global, args).await,
             Command::Reject(names) => each(&mut client, global, &names, "rejected", |id| Query::KeyReject { id }).await,
             Command::Delete(names) => each(&mut client, global, &names, "deleted", |id| Query::KeyDelete { id }).await,
-            Command::Show(names) => show(&mut client, global, &names).await,
+            Command::Show(Show { names, all: false }) if names.is_empty() => show_master(&client, global),
+            Command::Show(Show { names, all }) => show(&mut client, global, &Names { names, all }).await,
             Command::Token(args) => token(&mut client, global, args).await,
         }
     })
@@ -198,6 +209,16 @@ async fn show(client: &mut Client, global: &Global, names: &Names) -> Outcome {
             state(row.state),
             row.key.fingerprint(),
         ))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// What minions pin as `master_fingerprint`.
+fn show_master(client: &Client, global: &Global) -> Outcome {
+    let print = client.key.fingerprint().to_string();
+    match global.out {
+        Some(_) => output::one(global.out, &json!({"master": print, "key": client.key.to_string()}))?,
+        None => term::result(&format!("{}\n  fingerprint {print}\n", term::paint(term::BOLD, "master")))?,
     }
     Ok(Exit::OK)
 }

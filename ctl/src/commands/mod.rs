@@ -2,6 +2,7 @@
 //! function that runs it.
 
 mod apply;
+mod call;
 mod completion;
 pub mod dev;
 mod doc;
@@ -35,6 +36,7 @@ pub enum Command {
     Operator(operator::Args),
     Event(event::Args),
     Doc(doc::Args),
+    Call(call::Args),
     Master(self::master::Args),
     Dev(dev::Args),
     Completion(completion::Args),
@@ -52,6 +54,7 @@ impl Command {
             Command::Operator(args) => operator::run(args, global),
             Command::Event(args) => event::run(args, global),
             Command::Doc(args) => doc::run(args, global),
+            Command::Call(args) => call::run(args, global),
             Command::Master(args) => self::master::run(args, global),
             Command::Dev(args) => dev::run(args, global),
             Command::Completion(args) => completion::run(args),

@@ -4,8 +4,7 @@ use crate::{
     arguments,
     cli::Global,
     dispatch::{self, Call, Options},
-    error::{Error, Outcome},
-    output::Format,
+    error::Outcome,
     selection::Selection,
 };
 
@@ -38,13 +37,8 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     let target = args.selection.expression()?;
-    let (function, given) = match args.function {
-        Some(function) => {
-            let words: Vec<String> = args.args.into_iter().chain(args.argv).collect();
-            (dispatch::function(&function)?, arguments::parse(&words))
-        }
-        None if args.argv.is_empty() => return Err(Error::nothing("there is no command behind `--`")),
-        None => (dispatch::function("cmd.run")?, arguments::argv(&args.argv)),
-    };
-    dispatch::carry_out(global, Call { target, function, args: given }, &args.options, Format::Nested)
+    let (function, given) = arguments::call(args.function.as_deref(), &args.args, &args.argv)?;
+    let function = dispatch::function(function)?;
+    let format = dispatch::natural_format(&function);
+    dispatch::carry_out(global, Call { target, function, args: given }, &args.options, format)
 }
