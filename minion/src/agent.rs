@@ -88,6 +88,8 @@ pub(crate) struct Inner {
     clock: MasterClock,
     ledger: Mutex<Ledger>,
     spool: Spool,
+    /// Whether what an earlier run left is known.
+    recovered: tokio::sync::Mutex<bool>,
     /// A return is new, or credit for one: the connection has something to do.
     wake: Notify,
     /// The connection that is open.
@@ -142,6 +144,7 @@ impl Agent {
             clock: MasterClock::default(),
             ledger: Mutex::default(),
             spool,
+            recovered: tokio::sync::Mutex::new(false),
             wake: Notify::new(),
             sender: Mutex::default(),
             reads: Semaphore::new(READS),
@@ -157,7 +160,7 @@ impl Agent {
     /// called within a tokio runtime that has time and I/O.
     pub async fn run(&self, stop: CancellationToken) -> Exit {
         let inner = &self.0;
-        inner.recover().await;
+        inner.recover_at_start().await;
         tokio::select! {
             () = connection::forever(inner) => {}
             () = async { stop.cancelled().await; inner.stop.cancel(); std::future::pending().await } => {}
@@ -194,19 +197,45 @@ impl Inner {
         }
     }
 
-    /// Takes up what an earlier run of this minion left behind.
-    async fn recover(self: &Arc<Self>) {
+    /// Takes up what an earlier run of this minion left behind. Until this has succeeded nothing
+    /// is run that must not run twice.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), SpoolError> {
+        let mut recovered = self.recovered.lock().await;
+        if *recovered {
+            return Ok(());
+        }
         let spool = self.spool.clone();
         let found = tokio::task::spawn_blocking(move || spool.found()).await;
-        let found = found.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }));
-        let open = match found {
-            Ok(found) => lock(&self.ledger).restore(found),
-            Err(error) => return tracing::error!(%error, "what was left of earlier jobs cannot be read"),
-        };
+        let found = found.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }))?;
+        let open = lock(&self.ledger).restore(found);
+        *recovered = true;
+        drop(recovered);
         for (jid, started) in open {
             self.resume(jid, started).await;
         }
         self.prune().await;
+        Ok(())
+    }
+
+    pub(crate) async fn is_recovered(&self) -> bool {
+        *self.recovered.lock().await
+    }
+
+    /// The first try, with a little patience: a predecessor may still be letting go of the spool.
+    async fn recover_at_start(self: &Arc<Self>) {
+        for _ in 0..40 {
+            match self.recover().await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        if let Err(error) = self.recover().await {
+            tracing::error!(
+                %error,
+                hint = "is another minion at work with this root_dir?",
+                "what was left of earlier jobs cannot be read: only functions that change nothing will be run"
+            );
+        }
     }
 
     /// Clears old marks away. This also brings to the disk what was forgotten before.

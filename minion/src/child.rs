@@ -60,6 +60,8 @@ enum Word {
     Out(String),
     Err(String),
     Event(String, Value),
+    /// The job changed static grains.
+    Grains,
     /// The return, when it could not be written to the disk.
     Return(Box<Return>),
 }
@@ -114,6 +116,7 @@ async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
                 Ok(Word::Out(text)) => running.show(Progress::Stdout(text)),
                 Ok(Word::Err(text)) => running.show(Progress::Stderr(text)),
                 Ok(Word::Event(tag, data)) => inner.pass_event(&tag, data),
+                Ok(Word::Grains) => inner.refresh_grains_soon(),
                 Ok(Word::Return(ret)) => told = Some(*ret),
                 Err(_) => tracing::debug!(line, "a job's process printed something else"),
             }

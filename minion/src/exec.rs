@@ -3,7 +3,9 @@
 mod agent;
 pub mod bind;
 mod cmd;
+mod grains;
 mod saltutil;
+mod status;
 mod sys;
 mod test;
 
@@ -14,7 +16,8 @@ use states::{Function, call::Functions};
 pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well is taken from there.
-static MODULES: &[&[Function]] = &[agent::EVENT, agent::MINION, cmd::TABLE, saltutil::TABLE, sys::TABLE, test::TABLE];
+static MODULES: &[&[Function]] =
+    &[agent::EVENT, agent::MINION, cmd::TABLE, grains::TABLE, saltutil::TABLE, status::TABLE, sys::TABLE, test::TABLE];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> =
     LazyLock::new(|| MODULES.iter().copied().flatten().map(|function| (function.name, function)).collect());

@@ -63,7 +63,7 @@ impl Ledger {
         for (jid, mark) in found.marks {
             self.nonces.insert(mark.nonce, jid);
             let known = Known { nonce: mark.nonce, expires: mark.expires, repeatable: false, running: None };
-            self.known.insert(jid, known);
+            self.known.entry(jid).or_insert(known);
             if !mark.ended {
                 open.push((jid, mark.started));
             }

@@ -219,18 +219,19 @@ impl Shared {
     }
 }
 
-/// Makes the tables, and counts the bytes of the returns.
+/// Makes the tables where they are missing, and counts the bytes of the returns. A spool that has
+/// them is not written to: on a full disk it can still be read.
 fn prepare(database: &Database) -> Result<u64, redb::Error> {
-    let transaction = database.begin_write()?;
-    let bytes = {
+    if database.begin_read()?.open_table(FACTS).is_err() {
+        let transaction = database.begin_write()?;
         transaction.open_table(MARKS)?;
         transaction.open_table(NONCES)?;
         transaction.open_table(FACTS)?;
-        let returns = transaction.open_table(RETURNS)?;
-        returns.iter()?.try_fold(0, |sum, row| row.map(|(_, value)| sum + value.value().len() as u64))?
-    };
-    transaction.commit()?;
-    Ok(bytes)
+        transaction.open_table(RETURNS)?;
+        transaction.commit()?;
+    }
+    let returns = database.begin_read()?.open_table(RETURNS)?;
+    Ok(returns.iter()?.try_fold(0, |sum, row| row.map(|(_, value)| sum + value.value().len() as u64))?)
 }
 
 fn found(database: &Database) -> Result<Found, redb::Error> {

@@ -65,6 +65,12 @@ impl Inner {
         sender.try_send(Lane::Control, &event).map_err(|error| CallError::failed(format!("event not sent: {error}")))
     }
 
+    /// The same, not on this thread: detection asks programs.
+    pub(crate) fn refresh_grains_soon(self: &Arc<Self>) {
+        let inner = self.clone();
+        tokio::task::spawn_blocking(move || inner.refresh_grains());
+    }
+
     /// Detects the grains anew and tells the master.
     pub(super) fn refresh_grains(&self) {
         if let Some(detect) = self.detect {

@@ -290,6 +290,10 @@ impl Connection<'_> {
             let ledger = lock(&self.inner.ledger);
             (ledger.running(jid).is_some(), ledger.is_pending(jid), ledger.knows(jid))
         };
+        if !self.inner.is_recovered().await {
+            // What is not known here may yet have been begun.
+            return Ok(());
+        }
         let answer = match (running, pending, known) {
             (true, ..) => FromMinion::Started { jid },
             // Its return is on its way.

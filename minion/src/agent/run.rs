@@ -131,7 +131,16 @@ async fn begin(inner: &Arc<Inner>, running: &Running, durable: bool) -> Result<u
             function: job.request.function.to_string(),
             ended: false,
         };
-        if let Err(error) = inner.spool.mark(job.jid, mark).await {
+        if !inner.is_recovered().await {
+            // This very job may be among those that were begun before.
+            let why = match inner.recover().await {
+                Ok(()) => "it has only now read what it did before; ask again".into(),
+                Err(error) => error.to_string(),
+            };
+            return ended(Outcome::Refused, format!("the minion cannot tell whether it began the job before: {why}"));
+        }
+        let marked = inner.spool.mark(job.jid, mark).await;
+        if let Err(error) = marked {
             tracing::error!(jid = %job.jid, %error, "refused a job that could not be marked");
             return ended(Outcome::Refused, format!("the minion cannot note that it begins the job: {error}"));
         }

@@ -101,5 +101,8 @@ impl Agent for Messenger {
 
     fn restart(&self) {}
 
-    fn refresh_grains(&self) {}
+    fn refresh_grains(&self) {
+        // An agent that has gone detects them when it comes back.
+        let _ = say(&Word::Grains);
+    }
 }

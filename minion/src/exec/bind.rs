@@ -97,6 +97,11 @@ impl Bound {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether null was given.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(Value::is_null)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }

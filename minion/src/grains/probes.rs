@@ -25,7 +25,7 @@ pub fn run() -> Probed {
     // As Salt: both programs, or it is not systemd.
     let has_systemd = super::which("systemctl").is_some() && super::which("localectl").is_some();
     let name = super::names::nodename();
-    let needs_resolver = !text("/etc/hosts").is_some_and(|hosts| super::names::in_hosts(&hosts, &name).is_some());
+    let needs_resolver = text("/etc/hosts").is_none_or(|hosts| super::names::in_hosts(&hosts, &name).is_none());
     thread::scope(|scope| {
         let virt = scope.spawn(|| ask(&["systemd-detect-virt"], Duration::from_secs(2)));
         let systemd =

@@ -38,7 +38,7 @@ fn group_name(gid: Gid) -> String {
 /// UTF-8 there.
 fn locale(variable: impl Fn(&str) -> Option<String>) -> Value {
     let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
-    let name = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_else(|| "C".into());
+    let name = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_else(|| "C".into());
     let (language, encoding) = match name.split_once('.') {
         Some(("C" | "POSIX", _)) => ("en_US", "UTF-8"),
         None if matches!(name.as_str(), "C" | "POSIX") => ("en_US", "UTF-8"),
