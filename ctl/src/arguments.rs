@@ -21,10 +21,24 @@ pub fn parse(words: &[String]) -> Args {
 /// line. Words behind `FUNCTION … --` are more of its arguments.
 pub fn call<'a>(function: Option<&'a str>, words: &[String], behind: &[String]) -> Result<(&'a str, Args), Error> {
     match function {
-        Some(function) => Ok((function, parse(&[words, behind].concat()))),
+        Some(function) => Ok((function, parse_for(function, &[words, behind].concat()))),
         None if behind.is_empty() => Err(Error::nothing("there is no command behind `--`")),
         None => Ok(("cmd.run", argv(behind))),
     }
+}
+
+/// As [`parse`], for a function: what `cmd.*` is to run stays as it was typed, unless it is a list
+/// of words. Salt makes a boolean of `cmd.run true`, and then finds no command `True`.
+fn parse_for(function: &str, words: &[String]) -> Args {
+    let mut args = parse(words);
+    let typed = words.iter().find(|word| named(word).is_none());
+    let runs = function == "cmd" || function.starts_with("cmd.");
+    if let (true, Some(word), Some(value)) = (runs, typed, args.positional.first_mut())
+        && !value.is_array()
+    {
+        *value = Value::String(word.clone());
+    }
+    args
 }
 
 /// Only the `KEY=VALUE` words, each of which has to be one.
@@ -61,6 +75,8 @@ fn typed(word: &str) -> Value {
     }
     match states::yaml::scalar(word) {
         Value::String(_) | Value::Null if word.contains('#') => text(),
+        // A job's id, for one: no number that we have would keep all its digits.
+        Value::Number(number) if number.is_f64() && word.bytes().all(|b| b.is_ascii_digit()) => text(),
         value => value,
     }
 }
@@ -92,6 +108,22 @@ mod tests {
         ]);
         assert_eq!(json!(positional), json!(["df -h", 5, [1, "a"], "a: b", "x==y", "echo a # b", "A=1\nB"]));
         assert_eq!(named, json!({"cwd": "/tmp", "python_shell": true, "n": ""}));
+    }
+
+    #[test]
+    fn what_is_to_be_run_is_run_as_typed() {
+        let parsed = |function, words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            json!(parse_for(function, &words).positional)
+        };
+        assert_eq!(parsed("cmd.run", &["cwd=/", "true", "5"]), json!(["true", 5]));
+        assert_eq!(parsed("cmd", &["[echo, a]"]), json!([["echo", "a"]]));
+        assert_eq!(parsed("test.echo", &["true"]), json!([true]));
+    }
+
+    #[test]
+    fn a_job_id_keeps_its_digits() {
+        assert_eq!(parsed(&["20261121112754000042", "1e3"]).0, [json!("20261121112754000042"), json!("1e3")]);
     }
 
     #[test]
