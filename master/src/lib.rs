@@ -104,7 +104,9 @@ pub async fn run(
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let limits = GateLimits { pending: config.max_pending_connections, ..GateLimits::default() };
-    let accepting = server::accept(master.clone(), listener, Arc::new(Acceptor::new(local, limits)));
+    let mut acceptor = Acceptor::new(local, limits);
+    acceptor.counters = master.counters.clone();
+    let accepting = server::accept(master.clone(), listener, Arc::new(acceptor));
     let reloading = async {
         while reload.recv().await.is_some() {
             reload_config(config_dir, &master, &first);
@@ -163,6 +165,7 @@ async fn assemble(
         jobs,
         events,
         return_pool: Arc::new(Semaphore::new(config.return_buffer.max(32) as usize * 1024 * 1024)),
+        counters: Arc::default(),
         started: std::time::Instant::now(),
     }))
 }

@@ -332,11 +332,20 @@ impl Jobs {
         let filter =
             JobFilter { since: Some(jid.micros()), until: Some(jid.micros()), limit: 1, ..JobFilter::default() };
         let Some(row) = self.list(&filter).await?.pop() else { return Ok(None) };
-        let open = match self.table().live.get(&jid) {
+        let mut open: Vec<(MinionId, PairState)> = match self.table().live.get(&jid) {
             Some(job) => job.open().map(|(id, state)| (id.clone(), state)).collect(),
             None => Vec::new(),
         };
-        Ok(Some(JobDetail { row, ends: self.store.ends(jid).await?, open }))
+        let expected = self.store.job_record(jid).await?.map(|record| record.expected);
+        let ends = self.store.ends(jid).await?;
+        // A pair whose end is on its way to the disk has not ended yet: every pair is named once.
+        let known: HashSet<&MinionId> = ends.iter().map(|end| &end.minion).collect();
+        open.retain(|(id, _)| !known.contains(id));
+        let listed: HashSet<MinionId> = open.iter().map(|(id, _)| id.clone()).collect();
+        let between =
+            expected.iter().flat_map(|all| all.iter()).filter(|id| !known.contains(id) && !listed.contains(*id));
+        open.extend(between.map(|id| (id.clone(), PairState::Running)));
+        Ok(Some(JobDetail { row, ends, open }))
     }
 
     /// How many jobs and pairs are open.

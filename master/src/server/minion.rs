@@ -12,7 +12,7 @@ use proto::{
 };
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
-use super::{Master, farewell};
+use super::{Master, farewell, host};
 use crate::{
     clock,
     fleet::{Down, Link},
@@ -83,7 +83,7 @@ async fn turn_away(
     sender: &Sender,
     receiver: &mut Receiver,
 ) {
-    let count = master.keys.turned_away(id.as_str(), &peer.address_only(), &why.to_string(), clock::now());
+    let count = master.keys.turned_away(id.as_str(), host(&peer.address), &why.to_string(), clock::now());
     let retry_after = match why {
         Refusal::Pending => 5 << count.saturating_sub(1).min(4),
         Refusal::Busy | Refusal::ShuttingDown => 1,
@@ -96,13 +96,6 @@ async fn turn_away(
         master.events.auth(id, &peer.key, &why);
     }
     farewell(&ToMinion::Refused { why, retry_after }, sender, receiver).await;
-}
-
-impl Peer {
-    /// The address without its port, which is another one with each connection.
-    fn address_only(&self) -> String {
-        self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host).to_owned()
-    }
 }
 
 /// What one connection's task holds.
@@ -119,6 +112,8 @@ struct Connection {
     stored_seq: u64,
     /// What was granted beyond [`UP_BYTES`], held until it is on disk.
     permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    /// It waits for room in the pool.
+    wanting: bool,
     next_return: u64,
     events_left: u32,
     /// What is said last, when it is the master that ends the connection.
@@ -141,6 +136,7 @@ impl Connection {
             stored: 0,
             stored_seq: 0,
             permit: None,
+            wanting: false,
             next_return: 1,
             events_left: EVENTS_PER_BEAT,
             farewell: None,
@@ -159,7 +155,10 @@ impl Connection {
                         self.hear(message).await
                     }
                     Ok(None) => Err("it closed the connection".into()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => {
+                        self.master.counters.note(&error);
+                        Err(error.to_string())
+                    }
                 },
                 order = orders.recv() => match order {
                     Some(order) => self.obey(order).await,
@@ -198,6 +197,7 @@ impl Connection {
             Down::Granted(permit) => {
                 self.granted += permit.num_permits() as u64;
                 self.permit = Some(permit);
+                self.wanting = false;
                 self.say(ToMinion::Credit { bytes: self.granted }).await
             }
             Down::Close(why) => {
@@ -275,6 +275,9 @@ impl Connection {
         let missing = bytes.saturating_sub(self.granted);
         if missing > LARGEST_RETURN {
             return Err(format!("it wants to return {missing} bytes at once"));
+        }
+        if std::mem::replace(&mut self.wanting, true) {
+            return Err("it asks for room while it waits for some".into());
         }
         let (pool, link) = (self.master.return_pool.clone(), self.link.clone());
         tokio::spawn(async move {

@@ -11,7 +11,7 @@ use std::{
 
 use proto::{
     message::{Hello, Lane, Refusal, ToOperator},
-    net::{Acceptor, Channel, Link, Pass, Receiver, Sender, tcp},
+    net::{Acceptor, Channel, Counters, Link, Pass, Receiver, Refused, Sender, tcp},
 };
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -43,6 +43,8 @@ pub struct Master {
     pub events: Events,
     /// Bytes of returns that may be on their way to disk beyond what each minion may send unasked.
     pub return_pool: Arc<Semaphore>,
+    /// How often each kind of thing was refused, before and within sessions.
+    pub counters: Arc<Counters>,
     pub started: Instant,
 }
 
@@ -54,7 +56,10 @@ impl Master {
         let hello = match tokio::time::timeout(HELLO_DEADLINE, receiver.recv::<Hello>()).await {
             Ok(Ok(Some(hello))) => hello,
             Ok(Ok(None)) => return,
-            Ok(Err(error)) => return tracing::info!(%address, %error, "a peer said no hello"),
+            Ok(Err(error)) => {
+                self.counters.note(&error);
+                return tracing::info!(%address, %error, "a peer said no hello");
+            }
             Err(_) => return tracing::info!(%address, "a peer said nothing"),
         };
         match hello {
@@ -66,7 +71,7 @@ impl Master {
                 None => {
                     let why = Refusal::UnknownOperator;
                     tracing::warn!(%address, key = %key.fingerprint(), "{why}");
-                    self.keys.turned_away("(operator)", &address, &why.to_string(), clock::now());
+                    self.keys.turned_away("(operator)", host(&address), &why.to_string(), clock::now());
                     farewell(&ToOperator::Refused { why }, &sender, &mut receiver).await;
                 }
             },
@@ -92,6 +97,7 @@ impl Master {
             "version": env!("CARGO_PKG_VERSION"), "uptime": self.started.elapsed().as_secs(), "minions": minions,
             "connected": connected, "open_jobs": jobs, "open_pairs": pairs,
             "return_pool_free": self.return_pool.available_permits(),
+            "refused": self.counters.all().map(|(name, count)| (name.to_owned(), count.into())).collect::<proto::Map>(),
         })
     }
 }
@@ -127,6 +133,18 @@ async fn welcome(master: Arc<Master>, acceptor: Arc<Acceptor>, link: Link, pass:
     let address = link.address.clone();
     match acceptor.accept(link, pass).await {
         Ok(channel) => master.serve(channel).await,
-        Err(error) => tracing::debug!(%address, %error, "handshake failed"),
+        Err(error) if Refused::of(&error).is_some() => {
+            let count = master.keys.turned_away("(stranger)", host(&address), &error.to_string(), clock::now());
+            // One line for the first of them, then one for each doubling.
+            if count.is_power_of_two() {
+                tracing::warn!(%address, %error, count, "a stranger was turned away");
+            }
+        }
+        Err(error) => tracing::debug!(%address, %error, "a stranger went away"),
     }
+}
+
+/// An address without its port, which is another one with each connection.
+fn host(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }
