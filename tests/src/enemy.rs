@@ -280,23 +280,35 @@ impl FakeMaster {
     /// # Panics
     /// When what comes is no minion.
     pub fn welcome(&self) -> (Talk, MinionHello) {
-        let (stream, _) = self.listener.accept().expect("a minion comes");
-        let mut wire = Wire::over(stream);
-        let first = wire.receive().expect("a first frame");
-        let session = match Responder::start(&self.me.local, &first, |_| Ok(())).expect("a good handshake") {
-            Step::Done(session, answer) => {
-                wire.frame(&answer);
-                session
-            }
-            Step::More(responder, answer) => {
-                wire.frame(&answer);
-                responder.finish(&wire.receive().expect("a last frame")).expect("a good handshake")
-            }
-        };
-        let mut talk = Talk::new(wire, session);
+        let mut talk = self.shake().expect("a good handshake");
         let Some(Hello::Minion(hello)) = talk.hear::<Hello>() else { panic!("no minion's hello") };
         talk.say(Lane::Control, &ToMinion::Welcome { now: now(), fixed_grains: Map::new() });
         (talk, *hello)
+    }
+
+    /// A session with the next who comes; `None` when the handshake fails, or they think better
+    /// of it.
+    pub fn shake(&self) -> Option<Talk> {
+        let (stream, _) = self.listener.accept().expect("somebody comes");
+        let mut wire = Wire::over(stream);
+        let first = wire.receive()?;
+        let session = match Responder::start(&self.me.local, &first, |_| Ok(())) {
+            Ok(Step::Done(session, answer)) => {
+                wire.frame(&answer);
+                session
+            }
+            Ok(Step::More(responder, answer)) => {
+                wire.frame(&answer);
+                responder.finish(&wire.receive()?).ok()?
+            }
+            Err(error) => {
+                if let Some(refusal) = error.clear_refusal() {
+                    wire.frame(&refusal.to_bytes());
+                }
+                return None;
+            }
+        };
+        Some(Talk::new(wire, session))
     }
 }
 

@@ -137,6 +137,8 @@ pub struct Fleet {
     pub master: Daemon,
     pub minions: Vec<Minion>,
     pub net: Option<Net>,
+    /// Where `ctl` finds its configuration; the master's folder unless a test says otherwise.
+    pub ctl_dir: PathBuf,
     address: String,
     transport: Transport,
     began: Instant,
@@ -199,7 +201,7 @@ impl Fleet {
             Minion { id: id.clone(), daemon: daemon(&home, "minion", i + 1), dir: home }
         });
         let minions = minions.collect();
-        Self { master, minions, net: plan.net, address, transport, began: Instant::now(), dir }
+        Self { master, minions, net: plan.net, ctl_dir: home, address, transport, began: Instant::now(), dir }
     }
 
     /// `HOST:PORT` of the master.
@@ -260,7 +262,7 @@ impl Fleet {
 
     /// A `ctl` command line against this fleet's master, not started.
     pub fn command(&self, args: &[&str]) -> Command {
-        self.command_from(&self.master_dir(), args)
+        self.command_from(&self.ctl_dir, args)
     }
 
     /// The same with another configuration folder.

@@ -153,11 +153,14 @@ fn a_full_disk_of_the_master_is_said_and_survived() {
     fs::create_dir_all(&root).unwrap();
     fleet.master.recipe_mut().wrap = needs::small_disk(&root, 24 << 20);
     fleet.master.start();
-    // `ctl` reads the operator's key where only the master has mounted its disk.
+    // `ctl` finds the operator's key where only the master has mounted its disk.
     let inside = fleet.master.path_inside(&root);
-    wait::until(secs(20), "the master's files", || inside.join("run").exists().then_some(()));
-    fs::remove_dir(&root).unwrap();
-    std::os::unix::fs::symlink(&inside, &root).unwrap();
+    wait::until(secs(20), "the master's files", || inside.join("run/port").exists().then_some(()));
+    let config = fs::read_to_string(fleet.master_dir().join("master")).unwrap();
+    fleet.ctl_dir = fleet.path().join("ctl");
+    fs::create_dir(&fleet.ctl_dir).unwrap();
+    let config = config.replace(&root.display().to_string(), &inside.display().to_string());
+    fs::write(fleet.ctl_dir.join("master"), config).unwrap();
     fleet.minions.iter_mut().for_each(|minion| minion.daemon.start());
     fleet.wait_connected(2);
     fleet.ctl(&["run", "*", "cmd.run", "echo before"]).expect(0);
@@ -176,7 +179,6 @@ fn a_full_disk_of_the_master_is_said_and_survived() {
     let job = fleet.wait_job(&slow, secs(60));
     assert_eq!(job.ends["h2"], ("ok".into(), json!("kept")), "{job:?}");
     fleet.ctl(&["run", "*", "cmd.run", "echo after"]).expect(0);
-    fs::remove_file(&root).unwrap();
 }
 
 /// Fills a file system to its last byte.
