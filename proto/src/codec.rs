@@ -49,8 +49,13 @@ pub enum CodecError {
 
 /// The compact msgpack of `value`, within [`Limits::MESSAGE`].
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, CodecError> {
+    encode_within(value, Limits::MESSAGE)
+}
+
+/// As [`encode`], within limits that the reader is known to have.
+pub fn encode_within<T: Serialize + ?Sized>(value: &T, limits: Limits) -> Result<Bytes, CodecError> {
     let bytes = rmp_serde::to_vec(value).map_err(|error| CodecError::Encode(error.to_string()))?;
-    check(&bytes, Limits::MESSAGE)?;
+    check(&bytes, limits)?;
     Ok(bytes.into())
 }
 

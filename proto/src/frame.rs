@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::message::Lane;
+use crate::{codec::Limits, message::Lane};
 
 /// The most plain text in one frame.
 pub const PLAIN_LIMIT: usize = 60 * 1024;
@@ -38,6 +38,12 @@ impl LaneLimits {
             Lane::Returns => self.returns,
             Lane::Files => self.files,
         }
+    }
+
+    /// What decoding a message of that lane may cost: one value for eight bytes that may come.
+    pub fn decoding(&self, lane: Lane) -> Limits {
+        let bytes = self.of(lane);
+        Limits { bytes, items: (bytes / 8).clamp(1024, Limits::MESSAGE.items), ..Limits::MESSAGE }
     }
 }
 
@@ -146,6 +152,10 @@ impl Reassembler {
 
     pub fn set_limits(&mut self, limits: LaneLimits) {
         self.limits = limits;
+    }
+
+    pub fn limits(&self) -> LaneLimits {
+        self.limits
     }
 
     /// Takes an opened frame. Ask [`next`](Self::next) until it has nothing before giving another.

@@ -175,14 +175,22 @@ async fn nobody_listens() {
 }
 
 /// An acceptor behind a listener; gives what became of the first `count` connections.
-async fn door(limits: GateLimits, count: usize) -> (Arc<Acceptor>, String, tokio::task::JoinHandle<Vec<NetError>>) {
+type Door = (Arc<Acceptor>, String, tokio::task::JoinHandle<Vec<NetError>>);
+
+async fn door(limits: GateLimits, count: usize) -> Door {
+    door_for(limits, count, None).await
+}
+
+/// As [`door`], taking all for strangers from that address.
+async fn door_for(limits: GateLimits, count: usize, from: Option<&'static str>) -> Door {
     let (listener, address) = listen().await;
     let acceptor = Arc::new(Acceptor::new(local(), limits));
     let own = acceptor.clone();
     let outcomes = tokio::spawn(async move {
         let mut outcomes = Vec::new();
         for _ in 0..count {
-            let link = tcp::accept(&listener).await.unwrap();
+            let mut link = tcp::accept(&listener).await.unwrap();
+            link.ip = from.map_or(link.ip, |ip| Some(ip.parse().unwrap()));
             let pass = own.enter().unwrap();
             outcomes.push(own.accept(link, pass).await.unwrap_err());
         }
@@ -219,7 +227,7 @@ async fn garbage_moves_its_counter_and_nothing_else() {
 #[tokio::test]
 async fn after_too_many_failures_an_address_is_not_computed_for() {
     let limits = GateLimits { burst: 3.0, per_second: 0.0, ..GateLimits::default() };
-    let (acceptor, address, outcomes) = door(limits, 5).await;
+    let (acceptor, address, outcomes) = door_for(limits, 5, Some("203.0.113.9")).await;
     for _ in 0..5 {
         // A proper hello, made for another key.
         let peer = Peer { pin: None, known_static: Some(local().static_public()) };
@@ -322,6 +330,28 @@ async fn a_message_that_is_none_ends_the_connection() {
     ours.sender().send_bytes(Lane::Control, Bytes::from_static(&[0xc1])).await.unwrap();
     assert!(matches!(theirs.receiver().recv::<String>().await, Err(NetError::Codec(_))));
     assert!(theirs.sender().is_closed());
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_make_us_hold_much() {
+    use proto::{
+        Value,
+        frame::{FrameError, LaneLimits},
+    };
+    let nils = |count: u32| [&[0xdd][..], &count.to_be_bytes(), &vec![0xc0; count as usize]].concat();
+    for (lane, bytes, allowed) in [
+        (Lane::Control, nils(30_000), true),
+        (Lane::Control, nils(40_000), false),
+        (Lane::Control, vec![0xc0; 300_000], false),
+        (Lane::Returns, vec![0xc0], false),
+    ] {
+        let (ours, mut theirs) = simple_pair().await;
+        theirs.receiver().set_limits(LaneLimits::GREETING);
+        ours.sender().send_bytes(lane, bytes.into()).await.unwrap();
+        let result = theirs.receiver().recv::<Value>().await;
+        let refused = matches!(result, Err(NetError::Codec(_) | NetError::Frame(FrameError::TooLong { .. })));
+        assert_eq!((result.is_ok(), refused), (allowed, !allowed), "{lane:?}: {result:.0?}");
+    }
 }
 
 #[tokio::test]

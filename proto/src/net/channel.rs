@@ -14,7 +14,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{Drain, Link, NetError, PREFIX, Sender, Source, queue::End};
 use crate::{
-    codec::{self, Limits},
+    codec,
     frame::{LaneLimits, Reassembler},
     message::Lane,
     session::{FRAME_LIMIT, Hello, Initiator, Local, Opener, Peer, Responder, Session, SessionError, Step},
@@ -204,8 +204,9 @@ impl Receiver {
     /// The next message; `None` when the peer has said the end. Nothing is lost when the caller
     /// stops waiting. An error is final, and ends the connection.
     pub async fn recv<M: DeserializeOwned>(&mut self) -> Result<Option<M>, NetError> {
-        let Some((_, bytes)) = self.recv_bytes().await? else { return Ok(None) };
-        codec::decode(&bytes, Limits::MESSAGE).map(Some).map_err(|error| self.fail(error.into()))
+        let Some((lane, bytes)) = self.recv_bytes().await? else { return Ok(None) };
+        let limits = self.reassembler.limits().decoding(lane);
+        codec::decode(&bytes, limits).map(Some).map_err(|error| self.fail(error.into()))
     }
 
     /// The next message and its lane, not decoded.
@@ -213,7 +214,8 @@ impl Receiver {
         poll_fn(|cx| self.poll_message(cx)).await
     }
 
-    /// How long messages may be from now on.
+    /// How long messages may be from now on. A listener tightens them to
+    /// [`LaneLimits::GREETING`] until it knows whom it talks with.
     pub fn set_limits(&mut self, limits: LaneLimits) {
         self.reassembler.set_limits(limits);
     }

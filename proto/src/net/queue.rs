@@ -91,7 +91,7 @@ impl Sender {
     /// Queues a message, waiting for room. Either the whole message is queued or, when the caller
     /// stops waiting, nothing of it.
     pub async fn send<M: Serialize>(&self, lane: Lane, message: &M) -> Result<(), NetError> {
-        self.send_bytes(lane, codec::encode(message)?).await
+        self.send_bytes(lane, encode(lane, message)?).await
     }
 
     /// Queues a message that [`codec::encode`] has made, for one who sends the same to many.
@@ -109,7 +109,7 @@ impl Sender {
 
     /// Queues a message if there is room now; [`NetError::Full`] otherwise.
     pub fn try_send<M: Serialize>(&self, lane: Lane, message: &M) -> Result<(), NetError> {
-        self.try_send_bytes(lane, codec::encode(message)?)
+        self.try_send_bytes(lane, encode(lane, message)?)
     }
 
     /// As [`try_send`](Self::try_send), with an encoded message.
@@ -144,6 +144,11 @@ impl Sender {
     pub async fn closed(&self) {
         self.0.0.end.gone.cancelled().await;
     }
+}
+
+/// Within what the peer will take on that lane.
+fn encode<M: Serialize>(lane: Lane, message: &M) -> Result<Bytes, NetError> {
+    Ok(codec::encode_within(message, LaneLimits::default().decoding(lane))?)
 }
 
 /// What a message takes of its lane's room; one that the peer must refuse is refused here.
