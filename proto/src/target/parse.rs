@@ -304,7 +304,11 @@ impl Parser<'_> {
             return self.one();
         }
         self.at += 1;
-        self.nested(|parser| Ok(Node::Not(Box::new(parser.not()?))))
+        // `not not` is nobody in Salt, most often by mistake.
+        if self.peek() == Some("not") {
+            return Err(self.ended());
+        }
+        self.nested(|parser| Ok(Node::Not(Box::new(parser.one()?))))
     }
 
     fn one(&mut self) -> Result<Node, TargetError> {
