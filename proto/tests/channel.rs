@@ -325,6 +325,32 @@ async fn frames_replayed_reordered_dropped_forged_or_cut_end_the_connection() {
 }
 
 #[tokio::test]
+async fn an_end_in_the_middle_of_a_message_is_no_end() {
+    let (listener, address) = listen().await;
+    let (middle, middle_address) = listen().await;
+    let master = local();
+    let accepting = tokio::spawn(async move {
+        let mut channel = accept(tcp::accept(&listener).await.unwrap(), &master).await?;
+        channel.receiver().recv_bytes().await
+    });
+    tokio::spawn(async move {
+        let (mut near, _) = middle.accept().await.unwrap();
+        let mut far = TcpStream::connect(&address).await.unwrap();
+        far.write_all(&read_frame(&mut near).await).await.unwrap();
+        near.write_all(&read_frame(&mut far).await).await.unwrap();
+        // XX's last message, and the first whole frame of a message of three.
+        far.write_all(&read_frame(&mut near).await).await.unwrap();
+        far.write_all(&read_frame(&mut near).await).await.unwrap();
+        far.shutdown().await.unwrap();
+        let _ = far.read_to_end(&mut Vec::new()).await;
+    });
+    let link = tcp::dial(&middle_address).await.unwrap();
+    let ours = connect(link, &local(), &Peer::default()).await.unwrap();
+    ours.sender().send_bytes(Lane::Returns, Bytes::from(vec![1; 150_000])).await.unwrap();
+    assert_eq!(accepting.await.unwrap(), Err(NetError::Truncated));
+}
+
+#[tokio::test]
 async fn a_message_that_is_none_ends_the_connection() {
     let (ours, mut theirs) = simple_pair().await;
     ours.sender().send_bytes(Lane::Control, Bytes::from_static(&[0xc1])).await.unwrap();

@@ -248,6 +248,9 @@ impl Receiver {
 
     fn take(&mut self, frame: Result<Option<BytesMut>, NetError>) -> Result<bool, NetError> {
         let Some(frame) = frame? else {
+            if self.reassembler.is_waiting() {
+                return Err(NetError::Truncated);
+            }
             self.ended = Some(Ok(()));
             return Ok(false);
         };

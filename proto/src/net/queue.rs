@@ -140,7 +140,8 @@ impl Sender {
         self.0.0.end.gone.is_cancelled() || self.0.0.lock().finished
     }
 
-    /// Waits until the connection has ended.
+    /// Waits until the connection has broken or was aborted. One that both sides have closed in
+    /// order is seen by the receiver.
     pub async fn closed(&self) {
         self.0.0.end.gone.cancelled().await;
     }
