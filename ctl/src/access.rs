@@ -35,12 +35,24 @@ pub struct CtlFile {
     pub key: Option<PathBuf>,
     /// The master's fingerprint. Without it the first answer is trusted, and remembered.
     pub master_fingerprint: Option<Fingerprint>,
+    /// `tcp` or `zeromq`, as the master's.
+    pub transport: Option<Transport>,
+}
+
+/// What carries the frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    Zeromq,
 }
 
 /// Everything that a connection needs.
 pub struct Door {
     /// `HOST:PORT`.
     pub address: String,
+    pub transport: Transport,
     pub identity: Identity,
     pub key_file: PathBuf,
     pub pin: Option<Pin>,
@@ -89,6 +101,7 @@ impl Door {
         let pin = file.master_fingerprint.or_else(|| fingerprint?.trim().parse().ok());
         Ok(Self {
             address: local_address(here),
+            transport: file.transport.unwrap_or(here.transport),
             identity,
             key_file,
             pin: pin.map(Pin::Fingerprint),
@@ -108,6 +121,7 @@ impl Door {
         let name: String = address.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         Ok(Self {
             address: address.to_owned(),
+            transport: file.transport.or(here.map(|here| here.transport)).unwrap_or_default(),
             identity,
             memory: Some(folder.join(format!("known-{name}.yaml"))),
             key_file,

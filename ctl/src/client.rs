@@ -8,7 +8,11 @@ use proto::{
     sign::{self, Identity, PublicKey, Signed, StaticKey},
 };
 
-use crate::{access::Door, cli::Global, error::Error};
+use crate::{
+    access::{Door, Transport},
+    cli::Global,
+    error::Error,
+};
 
 /// How long a signed request is good for, in microseconds: a day.
 const VALID: u64 = 24 * 3600 * 1_000_000;
@@ -63,7 +67,11 @@ impl Client {
     /// No master, another master than the one we know, or one that does not know us: nothing was done.
     pub async fn connect(global: &Global) -> Result<Self, Error> {
         let door = Door::find(global)?;
-        let link = net::tcp::dial(&door.address).await.map_err(|error| unreachable_master(&door, error))?;
+        let link = match door.transport {
+            Transport::Tcp => net::tcp::dial(&door.address).await,
+            Transport::Zeromq => net::zeromq::dial(&door.address).await,
+        };
+        let link = link.map_err(|error| unreachable_master(&door, error))?;
         // A session key of its own for each connection: what it certifies is the identity.
         let local = Local::new(&door.identity, StaticKey::generate());
         let peer = Peer { pin: door.pin, known_static: door.known_static };
