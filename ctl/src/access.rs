@@ -4,6 +4,7 @@
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -226,6 +227,11 @@ fn identity(file: &Path) -> Result<Identity, Error> {
             _ => failed.hint("run this as its owner, or make a key of your own with `ctl operator keygen`"),
         }
     })?;
+    let mode = fs::metadata(file).map_or(0, |status| status.permissions().mode());
+    if mode & 0o077 != 0 {
+        return Err(Error::nothing(format!("others may read the operator's key {name} (mode {:04o})", mode & 0o7777))
+            .hint(format!("`chmod 600 {name}`, and think about whether somebody has read it")));
+    }
     Identity::from_pem(&text).map_err(|error| Error::nothing(format!("{name}: {error}")))
 }
 

@@ -1,6 +1,6 @@
 //! Following a job: answers as they come, a progress line, and the account at the end.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use proto::{
     JobId, MinionId, Outcome,
@@ -185,7 +185,7 @@ impl<'a> Watch<'a> {
     /// Takes one answer in. Gives true when the master says that every pair has ended.
     fn take(&mut self, reply: Reply) -> Result<bool, Error> {
         match reply {
-            Reply::Ends(ends) => ends.iter().try_for_each(|end| self.end(end))?,
+            Reply::Ends(ends) => self.ends(&ends)?,
             Reply::Output { minion, stream, text } => self.output(minion, stream, &text)?,
             Reply::Absent(absent) => self.absent(absent),
             Reply::Present { minion } => {
@@ -211,24 +211,43 @@ impl<'a> Watch<'a> {
         self.dropped.retain(|(dropped, _)| dropped != minion);
     }
 
-    fn end(&mut self, end: &PairEnd) -> Result<(), Error> {
-        self.forgive(&end.minion);
-        let known = !self.account.end(&end.minion, end.ret.outcome);
-        if known || matches!(end.ret.outcome, Outcome::Offline | Outcome::Expired) {
-            return Ok(());
+    /// Answers that came together are written together.
+    fn ends(&mut self, ends: &[Arc<PairEnd>]) -> Result<(), Error> {
+        let (mut answers, mut notes) = (String::new(), String::new());
+        for end in ends {
+            self.forgive(&end.minion);
+            let new = self.account.end(&end.minion, end.ret.outcome);
+            if new && !matches!(end.ret.outcome, Outcome::Offline | Outcome::Expired) {
+                answers += &self.answer(end);
+                notes += &self.note(end);
+            }
         }
-        self.progress.clear();
-        let good = end.ret.outcome == Outcome::Ok;
-        if !(self.streamed.contains(&end.minion) && end.ret.value.is_string() && self.returns.for_people()) {
-            self.returns.show(&end.minion, &end.ret.value, good)?;
+        if !answers.is_empty() {
+            self.progress.clear();
+            term::result(&answers)?;
         }
-        if good_to_know(&end.ret) && self.returns.for_people() {
-            self.say(&format!("{} ended with code {}\n", end.minion, end.ret.retcode));
-        }
-        if end.ret.truncated {
-            self.say(&format!("{}: its output was longer than may be kept, and was cut\n", end.minion));
+        if !notes.is_empty() {
+            self.say(&notes);
         }
         Ok(())
+    }
+
+    /// A return as it is shown; one whose output was streamed says nothing new.
+    fn answer(&mut self, end: &Arc<PairEnd>) -> String {
+        let seen = self.streamed.contains(&end.minion) && end.ret.value.is_string() && self.returns.for_people();
+        if seen { String::new() } else { self.returns.add(end) }
+    }
+
+    /// What a return does not say by itself.
+    fn note(&self, end: &PairEnd) -> String {
+        let mut text = String::new();
+        if good_to_know(&end.ret) && self.returns.for_people() {
+            text += &format!("{} ended with code {}\n", end.minion, end.ret.retcode);
+        }
+        if end.ret.truncated {
+            text += &format!("{}: its output was longer than may be kept, and was cut\n", end.minion);
+        }
+        text
     }
 
     fn output(&mut self, minion: MinionId, stream: Stream, text: &str) -> Result<(), Error> {

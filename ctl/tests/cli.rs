@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -93,6 +94,8 @@ fn no_master_is_said_and_exits_with_2() {
     assert!(keygen.status.success(), "{keygen:?}");
     let configured = Sandbox::new(&[("ctl", "master: 127.0.0.1:1\nkey: operator.pem\n")]);
     fs::copy(here.path().join("operator.pem"), configured.path().join("operator.pem")).unwrap();
+    shown += &configured.run(&["run", "*", "test.ping"]);
+    fs::set_permissions(configured.path().join("operator.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     shown += &configured.run(&["run", "*", "test.ping"]);
     insta::assert_snapshot!(shown);
 }

@@ -4,10 +4,12 @@ pub mod highstate;
 pub mod nested;
 pub mod table;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use clap::ValueEnum;
-use proto::{Map, MinionId, Value};
+use indexmap::IndexMap;
+use proto::{Map, Outcome, Value, job::PairEnd};
+use serde::{Serialize, Serializer};
 
 use crate::{error::Error, term};
 
@@ -33,13 +35,7 @@ pub struct Returns {
     format: Format,
     fold: bool,
     /// Returns that can only be shown together, at the end.
-    kept: Vec<Kept>,
-}
-
-struct Kept {
-    minion: MinionId,
-    value: Value,
-    good: bool,
+    kept: Vec<Arc<PairEnd>>,
 }
 
 impl Returns {
@@ -53,26 +49,37 @@ impl Returns {
         matches!(self.format, Format::Nested | Format::Highstate)
     }
 
-    /// One minion's return; `good` is whether it ended well.
-    pub fn show(&mut self, minion: &MinionId, value: &Value, good: bool) -> Result<(), Error> {
+    /// Takes one minion's return in, and gives what is to be shown of it now.
+    pub fn add(&mut self, end: &Arc<PairEnd>) -> String {
         if self.fold || self.format == Format::Json {
-            self.kept.push(Kept { minion: minion.clone(), value: value.clone(), good });
-            return Ok(());
+            self.kept.push(end.clone());
+            return String::new();
         }
-        Ok(term::result(&block(self.format, minion.as_str(), value, good))?)
+        block(self.format, end.minion.as_str(), &end.ret.value, good(end))
     }
 
     /// What could only be shown at the end, by name.
     pub fn finish(mut self) -> Result<(), Error> {
         self.kept.sort_by(|a, b| a.minion.cmp(&b.minion));
         let text = match self.format {
-            Format::Json => {
-                json(&Value::Object(self.kept.into_iter().map(|kept| (kept.minion.into(), kept.value)).collect()))
-            }
+            Format::Json => json(&ByMinion(&self.kept)),
             _ if self.fold => folded(self.format, &self.kept),
             _ => return Ok(()),
         };
         Ok(term::result(&text)?)
+    }
+}
+
+fn good(end: &PairEnd) -> bool {
+    end.ret.outcome == Outcome::Ok
+}
+
+/// `{minion: return}`, without a copy of what may be large.
+struct ByMinion<'a>(&'a [Arc<PairEnd>]);
+
+impl Serialize for ByMinion<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|end| (end.minion.as_str(), &end.ret.value)))
     }
 }
 
@@ -94,8 +101,7 @@ fn keyed(minion: &str, value: &Value) -> Value {
 }
 
 /// Indented by four, as Salt does, with a line end.
-pub fn json(value: &Value) -> String {
-    use serde::Serialize as _;
+pub fn json(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indent);
@@ -123,16 +129,16 @@ fn txt(minion: &str, value: &Value) -> String {
 }
 
 /// Equal answers once, the largest group first: `126 minions: …`, and how many differ.
-fn folded(format: Format, returns: &[Kept]) -> String {
-    let mut groups: indexmap::IndexMap<(String, bool), Vec<&Kept>> = indexmap::IndexMap::new();
-    for kept in returns {
-        groups.entry((kept.value.to_string(), kept.good)).or_default().push(kept);
+fn folded(format: Format, returns: &[Arc<PairEnd>]) -> String {
+    let mut groups: IndexMap<(String, bool), Vec<&PairEnd>> = IndexMap::new();
+    for end in returns {
+        groups.entry((end.ret.value.to_string(), good(end))).or_default().push(end);
     }
-    let mut groups: Vec<Vec<&Kept>> = groups.into_values().collect();
+    let mut groups: Vec<Vec<&PairEnd>> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut text = groups.iter().fold(String::new(), |text, group| {
         let first = group[0];
-        text + &block(format, &head(group), &first.value, first.good)
+        text + &block(format, &head(group), &first.ret.value, good(first))
     });
     if let [most, rest @ ..] = groups.as_slice()
         && !rest.is_empty()
@@ -143,8 +149,8 @@ fn folded(format: Format, returns: &[Kept]) -> String {
     text
 }
 
-fn head(group: &[&Kept]) -> String {
-    let names: Vec<&str> = group.iter().map(|kept| kept.minion.as_str()).collect();
+fn head(group: &[&PairEnd]) -> String {
+    let names: Vec<&str> = group.iter().map(|end| end.minion.as_str()).collect();
     match names.as_slice() {
         [one] => (*one).to_owned(),
         all if all.len() <= 8 => format!("{} minions ({})", all.len(), all.join(", ")),
@@ -178,6 +184,7 @@ pub fn one(format: Option<Format>, value: &Value) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use proto::{JobId, Return};
     use serde_json::json;
 
     use super::*;
@@ -199,13 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn equal_answers_fold() {
-        let kept = |n: usize| Kept {
-            minion: format!("m{n}").parse().unwrap(),
-            value: json!(if n == 5 { "old" } else { "new" }),
-            good: true,
+    fn equal_answers_fold_and_json_is_one_object() {
+        let end = |n: usize| {
+            let ret = Return {
+                jid: JobId::from_micros(1),
+                outcome: Outcome::Ok,
+                value: json!(if n == 5 { "old" } else { "new" }),
+                retcode: 0,
+                started: 0,
+                duration: 0,
+                truncated: false,
+            };
+            Arc::new(PairEnd { minion: format!("m{n}").parse().unwrap(), ret, at: 0 })
         };
-        let returns: Vec<Kept> = (1..=12).map(kept).collect();
+        let returns: Vec<Arc<PairEnd>> = (1..=12).map(end).collect();
+        assert_eq!(json(&ByMinion(&returns[..1])), "{\n    \"m1\": \"new\"\n}\n");
         let text = anstream::adapter::strip_str(&folded(Format::Txt, &returns)).to_string();
         assert_eq!(text, "11 minions: new\nm5: old\n11 the same, 1 differ\n");
     }
