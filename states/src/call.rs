@@ -88,6 +88,11 @@ pub trait Agent: Send + Sync {
 }
 
 impl<'a> Context<'a> {
+    /// The same once more, to change a part of it.
+    pub fn copy(&self) -> Self {
+        Context { ..*self }
+    }
+
     /// The writing door, or the error that says why it is shut.
     pub fn host(&self) -> Result<&'a dyn Host, CallError> {
         self.host.ok_or(CallError::NotHere)
@@ -114,6 +119,12 @@ pub enum CallError {
     Arguments(String),
     #[error("{0}")]
     Failed(String),
+    /// A failure with a place, in a template or a tree that the function read.
+    #[error("{}", .0.message)]
+    Diagnostic(Box<crate::Diagnostic>),
+    /// All that is wrong with a tree.
+    #[error("{}", crate::diag::render_all(.0, false).trim_end())]
+    Problems(Vec<crate::Diagnostic>),
     #[error("this would start a process or change the host, which is not possible here")]
     NotHere,
     #[error("this needs a running minion; there is none behind `ctl call`")]

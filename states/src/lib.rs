@@ -3,10 +3,18 @@
 //! Knows nothing of sockets, of the master or of the minion: files come through [`Look`], and
 //! the host is touched only through [`Host`].
 
+mod base64;
 pub mod call;
+pub mod compile;
 pub mod config;
 pub mod diag;
+pub mod functions;
+pub mod glob;
+pub mod jinja;
+pub mod json;
 pub mod look;
+pub mod matching;
+pub mod merge;
 pub mod tree;
 pub mod value;
 pub mod yaml;

@@ -8,7 +8,7 @@ use std::{
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::{
-    Data, Key, Node,
+    Data, Key, Node, flow,
     resolve::{self, Kind},
 };
 use crate::diag::{Diagnostic, Place, Source};
@@ -25,21 +25,37 @@ pub fn parse(name: &str, text: &str) -> Result<Node, Diagnostic> {
 
 /// As [`parse`], for a text that is shared already.
 pub fn parse_source(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    match compose(source, &source.text, &[]) {
+        // The parser wants what stands in brackets indented; PyYAML does not.
+        Err(why) if why.message.contains("indentation") => match flow::indented(&source.text) {
+            Some((text, lines)) => {
+                compose(source, &text, &lines).map_err(|other| if lines.is_empty() { why } else { other })
+            }
+            None => Err(why),
+        },
+        result => result,
+    }
+}
+
+/// `shifted` are the lines that [`flow::SHIFT`] blanks were put before.
+fn compose(source: &Arc<Source>, text: &str, shifted: &[usize]) -> Result<Node, Diagnostic> {
     let mut composer = Composer {
         source,
-        parser: Parser::new_from_str(&source.text),
+        parser: Parser::new_from_str(text),
+        shifted,
         anchors: HashMap::new(),
         expanded: 0,
         composed: 0,
         open: Vec::new(),
         flow: 0,
-        tabbed: source.text.contains('\t').then(|| source.text.lines().collect()),
+        tabbed: text.contains('\t').then(|| text.lines().collect()),
     };
     composer.document()
 }
 
 struct Composer<'a> {
     source: &'a Arc<Source>,
+    shifted: &'a [usize],
     parser: Parser<'a, StrInput<'a>>,
     /// Nodes behind anchors, each with the number of values it stands for.
     anchors: HashMap<usize, (Node, usize)>,
@@ -247,7 +263,7 @@ impl<'a> Composer<'a> {
             Kind::Int => resolve::int(text),
             Kind::Float => resolve::float(text).map(Data::Float),
             Kind::Str | Kind::Timestamp => Some(Data::Str(text.into())),
-            Kind::Binary => base64(text).map(|bytes| Data::Str(String::from_utf8_lossy(&bytes).into())),
+            Kind::Binary => crate::base64::decode(text).map(|bytes| Data::Str(String::from_utf8_lossy(&bytes).into())),
             Kind::Merge | Kind::Value => {
                 return Err(self.error(format!("`{text}` can only be a mapping's key"), span).hint("quote it"));
             }
@@ -296,9 +312,14 @@ impl<'a> Composer<'a> {
             data,
             source: self.source.clone(),
             line: narrow(span.start.line()),
-            column: narrow(span.start.col() + 1),
+            column: narrow(self.column(span)),
             length: narrow(length.max(1)),
         }
+    }
+
+    fn column(&self, span: Span) -> usize {
+        let shift = if self.shifted.binary_search(&span.start.line()).is_ok() { flow::SHIFT } else { 0 };
+        span.start.col().saturating_sub(shift) + 1
     }
 
     fn error(&self, message: impl Into<String>, span: Span) -> Diagnostic {
@@ -377,29 +398,6 @@ fn refuse_duplicates(pairs: &[(Node, Node)]) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
-}
-
-/// Bytes of a base64 text; white space and missing padding do not matter.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut count) = (0u32, 0u8);
-    for byte in text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != b'=') {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(out)
 }
 
 /// The parser's own errors, in words that help.

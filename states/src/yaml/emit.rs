@@ -18,6 +18,8 @@ const SIMPLE_KEY: usize = 128;
 pub struct Style {
     /// `{a: 1}` instead of a line for each key.
     pub flow: bool,
+    /// Lists and mappings of plain values alone in flow style, as PyYAML does unless it is told.
+    pub flow_leaves: bool,
     pub sort_keys: bool,
     /// Lists are indented beneath their key.
     pub indent_lists: bool,
@@ -27,7 +29,7 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { flow: false, sort_keys: false, indent_lists: false, indent: INDENT }
+        Self { flow: false, flow_leaves: false, sort_keys: false, indent_lists: false, indent: INDENT }
     }
 }
 
@@ -43,6 +45,41 @@ pub fn emit_styled(value: &Value, style: Style) -> String {
     if emitter.column > 0 {
         emitter.out.push('\n');
     }
+    emitter.out
+}
+
+/// A text in double quotes on one line, whatever it holds.
+pub fn double_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match escaped(c) {
+            Some(escape) => out.push_str(&escape),
+            None => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// As [`double_quoted`], with everything beyond ASCII escaped.
+pub fn double_quoted_ascii(text: &str) -> String {
+    let escape = |c: char| match u32::from(c) {
+        0..0x80 => c.to_string(),
+        code @ 0x80..0x100 => format!("\\x{code:02X}"),
+        code @ 0x100..0x10000 => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"),
+    };
+    text.chars().map(|c| escaped(c).unwrap_or_else(|| escape(c))).fold(String::from('"'), |out, part| out + &part)
+        + "\""
+}
+
+/// A text in single quotes; line ends are doubled, as a reader wants them.
+pub fn single_quoted(text: &str) -> String {
+    let level = Level { indent: None, list_in_map: false, simple_key: false };
+    let mut emitter = Emitter { out: String::new(), column: 0, whitespace: true, style: Style::default(), flow: 0 };
+    let indent = emitter.continued(level) - INDENT;
+    emitter.single_quoted(text, indent, false);
     emitter.out
 }
 
@@ -67,7 +104,7 @@ impl Emitter {
     /// Writes a value; tells whether it was a plain scalar.
     fn node(&mut self, value: &Value, level: Level) -> bool {
         match value {
-            Value::Array(items) if self.flow > 0 || self.style.flow || items.is_empty() => {
+            Value::Array(items) if self.flows(items.iter()) || items.is_empty() => {
                 self.flow_sequence(items, level);
                 false
             }
@@ -75,7 +112,7 @@ impl Emitter {
                 self.block_sequence(items, level);
                 false
             }
-            Value::Object(map) if self.flow > 0 || self.style.flow || map.is_empty() => {
+            Value::Object(map) if self.flows(map.values()) || map.is_empty() => {
                 self.flow_mapping(map, level);
                 false
             }
@@ -88,6 +125,11 @@ impl Emitter {
             Value::Bool(b) => self.plain(if *b { "true" } else { "false" }, level, false),
             Value::Number(number) => self.plain(&number_text(number), level, false),
         }
+    }
+
+    fn flows<'v>(&self, mut items: impl Iterator<Item = &'v Value>) -> bool {
+        let mut leaves = || items.all(|item| !matches!(item, Value::Array(_) | Value::Object(_)));
+        self.flow > 0 || self.style.flow || self.style.flow_leaves && leaves()
     }
 
     fn deeper(&self, level: Level) -> usize {

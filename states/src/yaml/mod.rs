@@ -8,11 +8,12 @@ mod argument;
 mod compose;
 mod de;
 mod emit;
+mod flow;
 mod node;
 mod resolve;
 
 pub use argument::scalar;
 pub use compose::{parse, parse_source};
 pub use de::{from_node, from_str};
-pub use emit::{Style, emit, emit_styled};
+pub use emit::{Style, double_quoted, double_quoted_ascii, emit, emit_styled, single_quoted};
 pub use node::{Data, Key, Node, to_value};

@@ -1,0 +1,326 @@
+//! A file through its renderers: `jinja|yaml`, or what its `#!` line says.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+
+use proto::{Args, FunctionName, Map};
+
+use crate::{
+    CallError, Context, Diagnostic, Look, Tree,
+    diag::{Place, Source},
+    jinja::{self, Outside, Setup, Templates},
+    yaml::{self, Node},
+};
+
+/// What came out of the last renderer.
+#[derive(Debug, Clone)]
+pub enum Rendered {
+    Data(Node),
+    Text(String),
+}
+
+/// Where a rendered file belongs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Where<'s> {
+    pub env: &'s str,
+    /// The SLS name; empty for a file that is none.
+    pub sls: &'s str,
+    /// The file's path in its tree; empty for a text from elsewhere.
+    pub path: &'s str,
+}
+
+type MaybeSource = Option<Arc<Source>>;
+
+/// Renders files of a tree. Parsed templates and the host's data are kept.
+pub struct Renderer<'a> {
+    pub(crate) context: &'a Context<'a>,
+    tree: &'a dyn Tree,
+    templates: Templates,
+    sources: RefCell<HashMap<(String, String), MaybeSource>>,
+    shared: RefCell<Option<Rc<Shared>>>,
+    /// Templates of pillar SLS see no functions that start anything.
+    pub(crate) pillar: Option<Map>,
+}
+
+/// The host's data as templates see it, made once.
+struct Shared {
+    salt: jinja::Value,
+    grains: jinja::Value,
+    pillar: jinja::Value,
+    opts: jinja::Value,
+}
+
+impl<'a> Renderer<'a> {
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Self::over(context, context.tree)
+    }
+
+    /// Renders from another tree than the context's (pillar roots).
+    pub fn over(context: &'a Context<'a>, tree: &'a dyn Tree) -> Self {
+        Self {
+            context,
+            tree,
+            templates: Templates::default(),
+            sources: RefCell::default(),
+            shared: RefCell::new(None),
+            pillar: None,
+        }
+    }
+
+    pub fn tree(&self) -> &'a dyn Tree {
+        self.tree
+    }
+
+    /// The text of a file; `None` if there is none.
+    pub fn source(&self, env: &str, path: &str) -> Result<Option<Arc<Source>>, Box<Diagnostic>> {
+        let key = (env.to_owned(), path.to_owned());
+        if let Some(source) = self.sources.borrow().get(&key) {
+            return Ok(source.clone());
+        }
+        let source = match self.tree.read(env, path) {
+            Ok(None) => None,
+            Ok(Some(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => Some(Arc::new(Source { name: path.to_owned(), text })),
+                Err(_) => return Err(Box::new(Diagnostic::new(format!("{path} is not text in UTF-8")))),
+            },
+            Err(why) => return Err(Box::new(Diagnostic::new(format!("{path} cannot be read: {why}")))),
+        };
+        self.sources.borrow_mut().insert(key, source.clone());
+        Ok(source)
+    }
+
+    /// Renders a text with the default renderers of the configuration, or those of its first line.
+    pub fn render(&self, source: &Arc<Source>, at: Where<'_>, extra: &Map) -> Result<Rendered, Box<Diagnostic>> {
+        if source.text.trim().is_empty() {
+            return Ok(Rendered::Data(empty(source)));
+        }
+        let default = self.context.opts.get("renderer").and_then(|r| r.as_str()).unwrap_or("jinja|yaml");
+        self.render_with(source, at, extra, default)
+    }
+
+    /// As [`render`](Self::render), with a default pipe of the caller's.
+    pub fn render_with(
+        &self,
+        source: &Arc<Source>,
+        at: Where<'_>,
+        extra: &Map,
+        default: &str,
+    ) -> Result<Rendered, Box<Diagnostic>> {
+        let line = source.text.lines().next().unwrap_or("");
+        let pipe = match line.strip_prefix("#!") {
+            Some(pipe) if !pipe.starts_with('/') => pipe.trim(),
+            _ => default,
+        };
+        let mut rendered = Rendered::Text(source.text.clone());
+        for step in steps(pipe) {
+            rendered = self.step(rendered, &step, source, at, extra)?;
+        }
+        Ok(rendered)
+    }
+
+    fn step(
+        &self,
+        input: Rendered,
+        step: &str,
+        source: &Arc<Source>,
+        at: Where<'_>,
+        extra: &Map,
+    ) -> Result<Rendered, Box<Diagnostic>> {
+        let name = step.split_whitespace().next().unwrap_or("");
+        let text = match input {
+            Rendered::Text(text) => text,
+            data @ Rendered::Data(_) if name == "yamlex" => return Ok(data),
+            Rendered::Data(_) => {
+                return Err(at_first_line(
+                    source,
+                    format!("the renderer {name} needs text, but the one before it gave data"),
+                ));
+            }
+        };
+        match name {
+            "jinja" => {
+                let text = if text == source.text {
+                    self.jinja(source, at, extra)?
+                } else {
+                    self.jinja(&Source::new(&source.name, &text), at, extra)?
+                };
+                Ok(Rendered::Text(text))
+            }
+            "yaml" | "yamlex" => self.yaml(source, &text, at, extra).map(Rendered::Data),
+            "json" => json(source, &text).map(Rendered::Data),
+            "text" => Ok(Rendered::Text(text)),
+            _ => Err(Box::new(
+                at_first_line(source, format!("the renderer {name} is not available"))
+                    .hint("known renderers: jinja, yaml, json, text, yamlex"),
+            )),
+        }
+    }
+
+    fn jinja(&self, source: &Arc<Source>, at: Where<'_>, extra: &Map) -> Result<String, Box<Diagnostic>> {
+        let outside = Reach { renderer: self, env: at.env };
+        let setup = Setup {
+            outside: &outside,
+            templates: &self.templates,
+            whitespace: jinja::whitespace(self.context.opts, !at.sls.is_empty()),
+            lenient: self.context.opts.get("allow_undefined").and_then(proto::Value::as_bool).unwrap_or(false),
+            context: self.names(at),
+            extra,
+        };
+        jinja::render(&setup, source)
+    }
+
+    fn yaml(&self, source: &Arc<Source>, text: &str, at: Where<'_>, extra: &Map) -> Result<Node, Box<Diagnostic>> {
+        let shown = Arc::new(Source { name: source.name.clone(), text: text.to_owned() });
+        let node = yaml::parse_source(&shown).map_err(|mut why| {
+            if text != source.text {
+                why.chain.push(crate::diag::Frame { what: "the line is shown as rendered".into(), place: None });
+            }
+            let _ = (at, extra);
+            Box::new(why)
+        })?;
+        Ok(if is_falsy(&node) { empty(&shown) } else { node })
+    }
+
+    fn names(&self, at: Where<'_>) -> Vec<(&'static str, jinja::Value)> {
+        let shared = self.shared();
+        let mut names = vec![
+            ("salt", shared.salt.clone()),
+            ("grains", shared.grains.clone()),
+            ("pillar", shared.pillar.clone()),
+            ("opts", shared.opts.clone()),
+            ("saltenv", at.env.into()),
+            ("sls", at.sls.into()),
+            ("proxy", jinja::Value::None),
+        ];
+        names.extend(path_names(self.tree, at).into_iter().map(|(name, value)| (name, value.into())));
+        names
+    }
+
+    fn shared(&self) -> Rc<Shared> {
+        self.shared
+            .borrow_mut()
+            .get_or_insert_with(|| {
+                let names: Vec<&'static str> = self.context.functions.all().map(|function| function.name).collect();
+                let pillar = self.pillar.as_ref().unwrap_or(self.context.pillar);
+                Rc::new(Shared {
+                    salt: jinja::salt(names),
+                    grains: jinja::from_value(&proto::Value::Object(self.context.look.grains().clone())),
+                    pillar: jinja::from_value(&proto::Value::Object(pillar.clone())),
+                    opts: jinja::from_value(&proto::Value::Object(self.context.opts.clone())),
+                })
+            })
+            .clone()
+    }
+}
+
+/// The steps of a pipe; Salt's old names (`yaml_jinja`) stand for two.
+fn steps(pipe: &str) -> Vec<String> {
+    let parts: Vec<String> = pipe.split('|').map(|part| part.trim().to_owned()).collect();
+    match (&parts[..], pipe.split_once('_')) {
+        ([single], Some((format @ ("yaml" | "json" | "yamlex"), "jinja"))) if single == pipe => {
+            vec!["jinja".into(), format.into()]
+        }
+        _ => parts,
+    }
+}
+
+fn at_first_line(source: &Arc<Source>, message: String) -> Box<Diagnostic> {
+    let length = source.line(1).chars().count();
+    Box::new(Diagnostic::new(message).at(&Place::new(source, 1, 1, u32::try_from(length).unwrap_or(1))))
+}
+
+fn empty(source: &Arc<Source>) -> Node {
+    Node { data: yaml::Data::Map(Arc::default()), source: source.clone(), line: 1, column: 1, length: 1 }
+}
+
+/// What Python's `not data` says of it: Salt reads all of these as nothing.
+fn is_falsy(node: &Node) -> bool {
+    match &node.data {
+        yaml::Data::Null | yaml::Data::Bool(false) | yaml::Data::Int(0) => true,
+        yaml::Data::Str(text) => text.is_empty(),
+        yaml::Data::Seq(items) => items.is_empty(),
+        yaml::Data::Map(pairs) => pairs.is_empty(),
+        _ => false,
+    }
+}
+
+/// JSON is YAML enough for a place at every value.
+fn json(source: &Arc<Source>, text: &str) -> Result<Node, Box<Diagnostic>> {
+    let body = match text.split_once('\n') {
+        Some((first, rest)) if first.starts_with("#!") => format!("\n{rest}"),
+        _ => text.to_owned(),
+    };
+    if let Err(why) = serde_json::from_str::<serde::de::IgnoredAny>(&body) {
+        let shown = Arc::new(Source { name: source.name.clone(), text: body });
+        let (line, column) = (u32::try_from(why.line()).unwrap_or(1), u32::try_from(why.column()).unwrap_or(1));
+        let message = why.to_string();
+        let cause = message.split(" at line ").next().unwrap_or(&message);
+        return Err(Box::new(Diagnostic::new(format!("this is not valid JSON: {cause}")).at(&Place::new(
+            &shown,
+            line.max(1),
+            column.max(1),
+            1,
+        ))));
+    }
+    yaml::parse(&source.name, &body).map_err(Box::new)
+}
+
+/// `tplpath`, `slspath` and their like, as Salt makes them.
+fn path_names(tree: &dyn Tree, at: Where<'_>) -> Vec<(&'static str, String)> {
+    let by_name = at.sls.replace('.', "/");
+    let by_name = by_name.trim_end_matches('/');
+    let mut names = Vec::new();
+    let mut dir = by_name.to_owned();
+    if !at.path.is_empty() {
+        let full = tree.local(at.env, at.path);
+        let full = full.map_or_else(|| at.path.to_owned(), |path| path.to_string_lossy().into_owned());
+        let file = if at.sls.is_empty() {
+            full.rsplit('/').next().unwrap_or("").to_owned()
+        } else if at.path.ends_with(&format!("{by_name}.sls")) {
+            format!("{by_name}.sls")
+        } else if at.path.ends_with(&format!("{by_name}/init.sls")) {
+            format!("{by_name}/init.sls")
+        } else {
+            let parent = at.sls.rsplit_once('/').map_or(".", |(parent, _)| parent);
+            return vec![("tplpath", full), ("tplfile", at.sls.to_owned()), ("tpldir", parent.to_owned())];
+        };
+        dir = file.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned());
+        names.push(("tplpath", full));
+        names.push(("tplfile", file));
+        names.push(("tpldir", if dir.is_empty() { ".".to_owned() } else { dir.clone() }));
+        names.push(("tpldot", dir.replace('/', ".")));
+    }
+    names.push(("slsdotpath", dir.replace('/', ".")));
+    names.push(("slscolonpath", dir.replace('/', ":")));
+    names.push(("sls_path", dir.replace('/', "_")));
+    names.push(("slspath", dir));
+    names
+}
+
+/// What templates of one environment reach.
+struct Reach<'r, 'a> {
+    renderer: &'r Renderer<'a>,
+    env: &'r str,
+}
+
+impl Outside for Reach<'_, '_> {
+    fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Box<Diagnostic>> {
+        self.renderer.source(self.env, name)
+    }
+
+    fn call(&self, function: &str, args: Args) -> Result<proto::Value, CallError> {
+        let name: FunctionName = function.parse().map_err(|why: proto::IdError| CallError::Failed(why.to_string()))?;
+        self.renderer.context.call(&name, args)
+    }
+
+    fn has_function(&self, function: &str) -> bool {
+        self.renderer.context.functions.find(function).is_some()
+    }
+
+    fn functions(&self) -> Vec<&'static str> {
+        self.renderer.context.functions.all().map(|function| function.name).collect()
+    }
+
+    fn look(&self) -> &dyn Look {
+        self.renderer.context.look
+    }
+}

@@ -1,0 +1,47 @@
+//! Methods of Python's own types.
+
+mod dict;
+mod list;
+mod number;
+mod set;
+mod text;
+
+use super::{Error, error, object::Args, value::Value};
+
+type Table<T> = &'static [(&'static str, fn(&T, &Args) -> Result<Value, Error>)];
+
+/// The method's name, if a value of this type has one by it.
+pub fn find(of: &Value, name: &str) -> Option<&'static str> {
+    match of {
+        Value::Str(_) => named(text::TABLE, name),
+        Value::List(_) => named(list::TABLE, name),
+        Value::Tuple(_) => named(list::TUPLE, name),
+        Value::Dict(_) => named(dict::TABLE, name),
+        Value::Set(_) => named(set::TABLE, name),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) => named(number::TABLE, name),
+        _ => None,
+    }
+}
+
+fn named<T>(table: Table<T>, name: &str) -> Option<&'static str> {
+    table.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
+}
+
+/// Calls a method that [`find`] gave.
+pub fn call(of: &Value, name: &str, args: &Args) -> Result<Value, Error> {
+    match of {
+        Value::Str(text) => with(text::TABLE, text, name, args),
+        Value::List(items) => with(list::TABLE, items, name, args),
+        Value::Tuple(items) => with(list::TUPLE, items, name, args),
+        Value::Dict(dict) => with(dict::TABLE, dict, name, args),
+        Value::Set(set) => with(set::TABLE, set, name, args),
+        other => with(number::TABLE, other, name, args),
+    }
+}
+
+fn with<T>(table: Table<T>, of: &T, name: &str, args: &Args) -> Result<Value, Error> {
+    match table.iter().find(|(known, _)| *known == name) {
+        Some((_, method)) => method(of, args),
+        None => error(format!("there is no method '{name}'")),
+    }
+}
