@@ -133,6 +133,9 @@ pub enum CallError {
 
 impl CallError {
     pub fn unknown(name: &str, functions: &dyn Functions) -> Self {
+        if crate::functions::known::is_salts(name) {
+            return Self::Failed(format!("the function {name} of Salt is not available here"));
+        }
         let nearest = functions
             .all()
             .map(|f| (strsim::damerau_levenshtein(name, f.name), f.name))

@@ -117,11 +117,11 @@ pub fn filter(given: &Given<'_>, by: &str, by_default: &str, data: &Map) -> Resu
         .find_map(|each| lookup.iter().find(|(key, item)| glob::matches(&key_text(key), each) && !item.is_null()));
     let mut result = matching.map(|(_, item)| item.clone());
     if result.is_none() {
-        result = lookup.get(&given.text_or("default", "default")).filter(|item| !item.is_null()).cloned();
+        // The default may be a key that is a number.
+        let default = given.get("default").map_or("default".to_owned(), value::key);
+        result = lookup.get(&default).filter(|item| !item.is_null()).cloned();
     }
-    if let Some(base) =
-        given.get("base").filter(|base| truth(base)).and_then(|base| lookup.get(&value::python_str(base)))
-    {
+    if let Some(base) = given.get("base").filter(|base| truth(base)).and_then(|base| lookup.get(&value::key(base))) {
         result = Some(over(base.clone(), result, "base")?);
     }
     match given.get("merge").filter(|merge| truth(merge)) {

@@ -153,7 +153,7 @@ fn filter_by(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
             (Some(more), _) => Ok(Value::Object(more)),
         };
     }
-    Ok(lookup.get(&given.text_or("default", "default")).cloned().unwrap_or_default())
+    Ok(lookup.get(&given.get("default").map_or("default".to_owned(), value::key)).cloned().unwrap_or_default())
 }
 
 fn search_by(context: &Context<'_>, args: Args) -> Result<Value, CallError> {

@@ -8,6 +8,7 @@ mod cp;
 mod defaults;
 mod file;
 mod grains;
+pub mod known;
 mod log;
 mod matches;
 mod mine;
@@ -15,6 +16,7 @@ mod network;
 mod pillar;
 mod slsutil;
 mod state;
+mod status;
 mod user;
 
 use std::sync::LazyLock;
@@ -24,7 +26,7 @@ use crate::{Function, call::Param};
 pub use args::Given;
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 13] = [
+    let tables: [&'static [Function]; 14] = [
         config::TABLE,
         cp::TABLE,
         defaults::TABLE,
@@ -37,6 +39,7 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         pillar::TABLE,
         slsutil::TABLE,
         state::TABLE,
+        status::TABLE,
         user::TABLE,
     ];
     tables.into_iter().flatten().collect()

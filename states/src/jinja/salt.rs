@@ -7,7 +7,7 @@ use super::{
     object::{Args, Object},
     value::Value,
 };
-use crate::Diagnostic;
+use crate::{Diagnostic, functions::known};
 
 /// Functions that change their first argument in place.
 const IN_PLACE: [&str; 3] = ["defaults.merge", "defaults.update", "slsutil.update"];
@@ -16,6 +16,10 @@ const IN_PLACE: [&str; 3] = ["defaults.merge", "defaults.update", "slsutil.updat
 pub struct Salt(Rc<HashSet<&'static str>>);
 
 impl Salt {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains(name) || known::is_salts(name)
+    }
+
     pub fn new(names: Vec<&'static str>) -> Self {
         Self(Rc::new(names.into_iter().collect()))
     }
@@ -28,20 +32,20 @@ impl Object for Salt {
 
     fn attribute(&self, name: &str) -> Option<Value> {
         let prefix = format!("{name}.");
-        let known = self.0.iter().any(|function| function.starts_with(&prefix));
+        let known = known::is_salts_module(name) || self.0.iter().any(|function| function.starts_with(&prefix));
         known.then(|| Value::Object(Rc::new(Module { name: name.to_owned(), names: self.0.clone() })))
     }
 
     fn item(&self, key: &Value) -> Result<Option<Value>, Error> {
         let Some(name) = key.as_str() else { return Ok(None) };
-        if self.0.contains(name) {
+        if self.has(name) {
             return Ok(Some(function(name)));
         }
         Ok(if name.contains('.') { None } else { self.attribute(name) })
     }
 
     fn contains(&self, item: &Value) -> Result<bool, Error> {
-        Ok(item.as_str().is_some_and(|name| self.0.contains(name)))
+        Ok(item.as_str().is_some_and(|name| self.has(name)))
     }
 
     fn iterate(&self) -> Result<Vec<Value>, Error> {
@@ -68,7 +72,7 @@ impl Object for Module {
     }
     fn attribute(&self, name: &str) -> Option<Value> {
         let full = format!("{}.{name}", self.name);
-        self.names.contains(full.as_str()).then(|| function(&full))
+        (self.names.contains(full.as_str()) || known::is_salts(&full)).then(|| function(&full))
     }
     fn known(&self) -> Vec<String> {
         let prefix = format!("{}.", self.name);
