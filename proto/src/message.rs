@@ -7,8 +7,8 @@
 //! # Delivery between a master and a minion
 //! Sequence numbers count from 1 on each connection; what went before is settled by the hello.
 //!
-//! * *Down*: `Publish` carries `seq`; the minion answers `Received {up_to}` (cumulative) as soon
-//!   as it has the job in memory, verified. At most [`DOWN_JOBS`] publishes or [`DOWN_BYTES`] are
+//! * *Down*: `Publish` carries `seq`; the minion acknowledges (cumulatively) what it has in memory,
+//!   verified: with its next return, or by `Received {up_to}` when there is none soon. At most [`DOWN_JOBS`] publishes or [`DOWN_BYTES`] are
 //!   unacknowledged on a connection.
 //! * *Up*: `Return` carries its `seq`; the master answers `Stored {up_to}` (cumulative) once it is
 //!   on disk; only then the minion drops it from its spool. A return counts with its
@@ -137,9 +137,12 @@ pub enum FromMinion {
     Started {
         jid: JobId,
     },
+    /// `received` acknowledges publishes as `Received` does: an answer that comes quickly is its
+    /// own acknowledgement.
     Return {
         seq: u64,
         ret: Box<Return>,
+        received: u64,
     },
     /// The next return needs this much credit in all (cumulative, as `Credit` counts).
     Want {

@@ -235,13 +235,12 @@ impl Connection {
         let now = clock::now();
         self.link.heard(now, None);
         match message {
-            FromMinion::Received { up_to } => {
-                let acked = self.outbox.ack(up_to).map_err(|error| error.to_string())?;
-                self.master.jobs.received(&self.id, acked.into_iter().map(|(jid, _)| jid));
-                self.send_jobs().await?;
-            }
+            FromMinion::Received { up_to } => self.acknowledged(up_to).await?,
             FromMinion::Started { jid } => self.master.jobs.started(&self.id, jid),
-            FromMinion::Return { seq, ret } => self.take_return(seq, *ret).await?,
+            FromMinion::Return { seq, ret, received } => {
+                self.acknowledged(received).await?;
+                self.take_return(seq, *ret).await?;
+            }
             FromMinion::Want { bytes } => self.want(bytes)?,
             FromMinion::Output { jid, stream, text } => self.master.jobs.output(&self.id, jid, stream, &text),
             FromMinion::Event { tag, data } => self.event(tag, data),
@@ -251,6 +250,16 @@ impl Connection {
             }
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
             FromMinion::Ping { now: theirs } => self.link.heard(now, Some(theirs)),
+        }
+        Ok(())
+    }
+
+    /// The minion has these publishes: there is room for more.
+    async fn acknowledged(&mut self, up_to: u64) -> Result<(), End> {
+        let acked = self.outbox.ack(up_to).map_err(|error| error.to_string())?;
+        if !acked.is_empty() {
+            self.master.jobs.received(&self.id, acked.into_iter().map(|(jid, _)| jid));
+            self.send_jobs().await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use proto::job::PairEnd;
 use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{Answer, JobRecord, StoreError, Write, json, pack};
 
@@ -12,8 +12,12 @@ use super::{Answer, JobRecord, StoreError, Write, json, pack};
 const GROUP: usize = 4_096;
 /// The most bytes of returns in one transaction.
 const GROUP_BYTES: usize = 32 * 1024 * 1024;
-/// Rows of one INSERT: five parameters each, and SQLite takes 32,766.
-const ROWS: usize = 500;
+/// Rows of one INSERT. SQLite looks its numbered parameters up one by one, so more rows do not
+/// pay; and one size means one prepared statement.
+const ROWS: usize = 32;
+/// How long returns wait for company when nothing else is to be written. Only the minions'
+/// acknowledgement waits with them, not the operator's answer.
+const LINGER: Duration = Duration::from_millis(100);
 /// How long to wait before a failed group is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -53,8 +57,16 @@ async fn next_group(queue: &mut mpsc::Receiver<Write>, kept: Vec<Write>, failing
         }
     }
     let mut bytes: usize = group.iter().map(weight).sum();
+    let deadline = Instant::now() + LINGER;
     while group.len() < GROUP && bytes < GROUP_BYTES {
-        let Ok(write) = queue.try_recv() else { break };
+        let write = match queue.try_recv() {
+            Ok(write) => write,
+            Err(_) if group.iter().any(|write| !matches!(write, Write::End(..))) => break,
+            Err(_) => match tokio::time::timeout_at(deadline, queue.recv()).await {
+                Ok(Some(write)) => write,
+                _ => break,
+            },
+        };
         bytes += weight(&write);
         group.push(write);
     }
@@ -78,7 +90,11 @@ async fn commit(pool: &SqlitePool, group: &[Write]) -> Result<(), StoreError> {
             other => one(&mut tx, other).await?,
         }
     }
-    for rows in ends.chunks(ROWS) {
+    let chunks = ends.chunks_exact(ROWS);
+    for row in chunks.remainder() {
+        insert_ends(&mut tx, std::slice::from_ref(row)).await?;
+    }
+    for rows in chunks {
         insert_ends(&mut tx, rows).await?;
     }
     tx.commit().await?;

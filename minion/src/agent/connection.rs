@@ -14,6 +14,7 @@ use proto::{
     sign::PublicKey,
 };
 use rand::RngExt;
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::{Inner, lock, run};
@@ -29,6 +30,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// The first wait; it doubles with each failure, up to [`USUAL`].
 const SHORTEST: Duration = Duration::from_millis(250);
 const USUAL: Duration = Duration::from_secs(20);
+
+/// How long a publish waits for a return to acknowledge it …
+const ACK_AFTER: Duration = Duration::from_millis(50);
+/// … and how many may.
+const ACK_EVERY: u64 = 16;
 
 /// Why a connection ended, or did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -114,8 +120,15 @@ async fn once(inner: &Arc<Inner>) -> Ended {
     inner.counters.connections.fetch_add(1, Relaxed);
     tracing::info!(master = %inner.config.master, id = %inner.config.id, offset_us = inner.clock.offset(), "connected");
     *lock(&inner.sender) = Some(sender.clone());
-    let ended =
-        Connection { inner, sender: sender.clone(), master, flow: Mutex::new(Flow::new()) }.serve(receiver).await;
+    let ended = Connection {
+        inner,
+        sender: sender.clone(),
+        master,
+        flow: Mutex::new(Flow::new()),
+        unacknowledged: Notify::new(),
+    }
+    .serve(receiver)
+    .await;
     *lock(&inner.sender) = None;
     sender.close();
     ended
@@ -190,6 +203,8 @@ struct Connection<'a> {
     sender: Sender,
     master: PublicKey,
     flow: Mutex<Flow>,
+    /// A publish came that nothing has acknowledged.
+    unacknowledged: Notify,
 }
 
 /// How far the returns of this connection have come.
@@ -199,6 +214,9 @@ struct Flow {
     sent: u64,
     credit: u64,
     wanted: u64,
+    /// The last publish that is in memory, and the last that was acknowledged.
+    received: u64,
+    acked: u64,
     /// Sent and not stored: number and place in the ledger.
     unstored: VecDeque<(u64, u64)>,
     heard: Instant,
@@ -206,7 +224,16 @@ struct Flow {
 
 impl Flow {
     fn new() -> Self {
-        Self { seq: 0, sent: 0, credit: UP_BYTES, wanted: 0, unstored: VecDeque::new(), heard: Instant::now() }
+        Self {
+            seq: 0,
+            sent: 0,
+            credit: UP_BYTES,
+            wanted: 0,
+            received: 0,
+            acked: 0,
+            unstored: VecDeque::new(),
+            heard: Instant::now(),
+        }
     }
 }
 
@@ -215,6 +242,7 @@ impl Connection<'_> {
         tokio::select! {
             ended = self.read(receiver) => ended,
             ended = self.upload() => ended,
+            ended = self.acknowledgements() => ended,
             ended = self.beat() => ended,
             ended = self.finish() => ended,
         }
@@ -240,7 +268,7 @@ impl Connection<'_> {
             ToMinion::Publish { .. } if self.inner.stopping() => {}
             ToMinion::Publish { seq, publish } => {
                 run::receive(self.inner, &publish, &self.master);
-                self.sender.send(Lane::Control, &FromMinion::Received { up_to: seq }).await?;
+                self.received(seq).await?;
             }
             ToMinion::Stored { up_to } => self.stored(up_to).await,
             ToMinion::Credit { bytes } => {
@@ -259,6 +287,44 @@ impl Connection<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A publish is in memory. It is acknowledged with the next return, or a little later; at once
+    /// when many wait for it.
+    async fn received(&self, seq: u64) -> Result<(), Ended> {
+        let waiting = {
+            let mut flow = lock(&self.flow);
+            flow.received = seq;
+            seq.saturating_sub(flow.acked)
+        };
+        match waiting {
+            0..ACK_EVERY => self.unacknowledged.notify_one(),
+            _ => self.acknowledge().await?,
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&self) -> Result<(), Ended> {
+        let up_to = {
+            let mut flow = lock(&self.flow);
+            if flow.acked == flow.received {
+                return Ok(());
+            }
+            flow.acked = flow.received;
+            flow.received
+        };
+        Ok(self.sender.send(Lane::Control, &FromMinion::Received { up_to }).await?)
+    }
+
+    /// Acknowledges what no return has acknowledged.
+    async fn acknowledgements(&self) -> Ended {
+        loop {
+            self.unacknowledged.notified().await;
+            sleep(ACK_AFTER).await;
+            if let Err(ended) = self.acknowledge().await {
+                return ended;
+            }
+        }
     }
 
     async fn stored(&self, up_to: u64) {
@@ -348,15 +414,16 @@ impl Connection<'_> {
             flow.sent + ret.weight()
         };
         self.await_credit(needed).await?;
-        let seq = {
+        let (seq, received) = {
             let mut flow = lock(&self.flow);
             flow.sent = needed;
             flow.seq += 1;
             let seq = flow.seq;
             flow.unstored.push_back((seq, place));
-            seq
+            flow.acked = flow.received;
+            (seq, flow.received)
         };
-        let message = FromMinion::Return { seq, ret: Box::new(ret) };
+        let message = FromMinion::Return { seq, ret: Box::new(ret), received };
         Ok(self.sender.send(Lane::Returns, &message).await?)
     }
 

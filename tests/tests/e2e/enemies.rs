@@ -203,7 +203,7 @@ fn who_is_not_accepted_says_nothing_that_counts() {
         let mut talk = me.shake(&fleet.address()).expect("a session");
         talk.say(Lane::Control, &me.hello(id));
         talk.say(Lane::Control, &FromMinion::Event { tag: "enemy/was/here".into(), data: Value::Null });
-        talk.say(Lane::Returns, &FromMinion::Return { seq: 1, ret: Box::new(forged_return(&jid)) });
+        talk.say(Lane::Returns, &FromMinion::Return { seq: 1, ret: Box::new(forged_return(&jid)), received: 0 });
         match talk.hear::<ToMinion>() {
             Some(ToMinion::Refused { why, retry_after }) => {
                 assert!(retry_after > 0, "it is told to stay away for a while");
@@ -248,7 +248,7 @@ fn a_minion_cannot_answer_for_another_nor_for_a_job_it_was_not_given() {
     let jid = victim.fleet.launch(&["h1", "cmd.run", "sleep 2; echo mine"]);
     let unknown = JobId::from_micros(now()).to_string();
     for (seq, jid) in [(1, &jid), (2, &unknown)] {
-        talk.say(Lane::Returns, &FromMinion::Return { seq, ret: Box::new(forged_return(jid)) });
+        talk.say(Lane::Returns, &FromMinion::Return { seq, ret: Box::new(forged_return(jid)), received: 0 });
     }
     // Both are acknowledged, so that nobody sends them for ever; neither is believed.
     let stored = loop {
