@@ -235,11 +235,9 @@ fn identity(file: &Path) -> Result<Identity, Error> {
     Identity::from_pem(&text).map_err(|error| Error::nothing(format!("{name}: {error}")))
 }
 
-/// An I/O error without its number.
+/// An I/O error in the middle of a sentence.
 pub fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    text[..end].to_lowercase()
+    error.to_string().to_lowercase()
 }
 
 /// `HOST`, `HOST:PORT`, `[V6]`, `[V6]:PORT` or a bare V6 as `HOST:PORT`.

@@ -169,8 +169,7 @@ fn unreachable_master(door: &Door, error: NetError) -> Error {
     let address = &door.address;
     match error {
         NetError::Connect { why, .. } => {
-            let end = why.find(" (os error").unwrap_or(why.len());
-            Error::nothing(format!("the master at {address} cannot be reached: {}", why[..end].to_lowercase()))
+            Error::nothing(format!("the master at {address} cannot be reached: {}", why.to_lowercase()))
                 .hint("is it running, and is this its address? `systemctl status overstate-master` on its host")
         }
         NetError::Session(SessionError::WrongPeer { expected, found }) => Error::nothing(format!(

@@ -56,7 +56,7 @@ pub struct Error {
 
 impl Error {
     fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), rendered: false, hints: Vec::new() }
+        Self { kind, text: without_number(text.into()), rendered: false, hints: Vec::new() }
     }
 
     /// Nothing was done.
@@ -121,6 +121,16 @@ impl Error {
     }
 }
 
+/// The system's errors without their numbers: `(os error 13)` says nothing to anybody.
+fn without_number(text: String) -> String {
+    let Some((before, rest)) = text.split_once(" (os error ") else { return text };
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    match after.strip_prefix(')') {
+        Some(after) => format!("{before}{after}"),
+        None => text,
+    }
+}
+
 /// Only for writing to standard output: everything else has a place to name.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
@@ -169,6 +179,13 @@ mod tests {
             "error: no minion matches 'wbe*'\n  hint: 12 minions match 'web*'. `ctl minion list` shows all.\n"
         );
         assert_eq!(error.exit(), Exit(2));
+    }
+
+    #[test]
+    fn the_systems_numbers_are_left_out() {
+        let system = io::Error::from_raw_os_error(13);
+        assert_eq!(Error::nothing(format!("x: {system}, y")).text, "x: Permission denied, y");
+        assert_eq!(Error::nothing("an (os error of ours").text, "an (os error of ours");
     }
 
     #[test]

@@ -53,8 +53,8 @@ fn filter(level: Option<&str>, verbose: u8) -> Result<EnvFilter, Error> {
                 .hint("it is one of quiet, error, warning, info, debug, trace"));
         }
     };
-    // The store's statements are for those who work on the store.
-    Ok(EnvFilter::new(format!("{level},sqlx=warn,snow=warn")))
+    // What libraries say of themselves is for those who work on them.
+    Ok(EnvFilter::new(format!("{level},sqlx=warn,snow=warn,zeromq=warn")))
 }
 
 #[cfg(test)]

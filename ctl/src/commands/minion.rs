@@ -150,8 +150,10 @@ fn daemon(args: &Daemon, global: &Global) -> Outcome {
     match minion::daemon::run(config, CancellationToken::new()) {
         Ok(()) => Ok(Exit::OK),
         Err(error) => {
-            let hint = error.hint();
-            Err(Error::nothing(error.to_string()).hints(hint))
+            let hint = error
+                .hint()
+                .unwrap_or_else(|| "`root_dir:` in the configuration says where everything is written".into());
+            Err(Error::nothing(error.to_string()).hint(hint))
         }
     }
 }

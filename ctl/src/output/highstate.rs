@@ -116,6 +116,7 @@ struct Summary {
     /// `result: None`: a dry run would change it.
     unchanged_yet: usize,
     changed: usize,
+    warned: usize,
     milliseconds: f64,
 }
 
@@ -129,6 +130,7 @@ impl Summary {
                 _ => summary.succeeded += 1,
             }
             summary.changed += usize::from(state.get("changes").is_some_and(changed));
+            summary.warned += usize::from(state.get("warnings").is_some());
             summary.milliseconds += state.get("duration").and_then(Value::as_f64).unwrap_or(0.0);
         }
         summary
@@ -158,6 +160,9 @@ impl Summary {
         let _ = writeln!(text, "{}{notes}", paint(GOOD, format_args!("Succeeded: {good:>width$}")));
         let failed = if self.failed > 0 { BAD } else { CHANGED };
         let _ = writeln!(text, "{}", paint(failed, format_args!("Failed:    {:>width$}", self.failed)));
+        if self.warned > 0 {
+            let _ = writeln!(text, "{}", paint(BAD, format_args!("Warnings:  {:>width$}", self.warned)));
+        }
         let _ =
             writeln!(text, "{rule}\nTotal states run:     {total}\nTotal run time: {}", run_time(self.milliseconds));
         text
@@ -192,7 +197,7 @@ mod tests {
                 "start_time": "12:00:01.000100", "duration": 3, "changes": {"retcode": 1}},
             "file_|-x_|-x_|-absent": {
                 "name": "x", "result": null, "comment": "File x is set for removal", "__run_num__": 3,
-                "changes": {"removed": "x"}},
+                "changes": {"removed": "x"}, "warnings": ["x is deprecated"]},
         });
         assert!(fits(&value));
         insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value)).to_string());
