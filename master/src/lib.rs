@@ -12,7 +12,6 @@ mod grains;
 mod jobs;
 mod keys;
 mod operators;
-mod outbox;
 mod pki;
 mod server;
 mod store;
@@ -22,7 +21,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use proto::{
     JobId, OperatorName, layout,
     message::{OperatorEntry, Refusal},
-    net::{Acceptor, GateLimits},
+    net::{self, Acceptor, GateLimits},
     session::Local,
 };
 use states::diag::Diagnostic;
@@ -95,12 +94,17 @@ pub async fn run(
         .await
         .map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
     let port = listener.local_addr().map_or(config.port, |address| address.port());
+    let transport = match config.transport {
+        config::Transport::Tcp => net::Transport::Tcp,
+        config::Transport::Zeromq => net::Transport::ZeroMq,
+    };
+    let listener = transport.listen(listener).await.map_err(|source| io(&config.root_dir, source))?;
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
 
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
     let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
-    tracing::info!(%address, port, fingerprint = %local.identity.fingerprint(), "listening");
+    tracing::info!(%address, port, %transport, fingerprint = %local.identity.fingerprint(), "listening");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let limits = GateLimits { pending: config.max_pending_connections, ..GateLimits::default() };

@@ -56,7 +56,7 @@ fn messages() -> Vec<Vec<u8>> {
         codec::encode(&ret).unwrap().to_vec(),
         codec::encode(&signed).unwrap().to_vec(),
         codec::encode(&Hello::Minion(Box::new(hello))).unwrap().to_vec(),
-        codec::encode(&FromMinion::Return { seq: 1, ret: Box::new(ret) }).unwrap().to_vec(),
+        codec::encode(&FromMinion::Return { seq: 1, ret: Box::new(ret), received: 0 }).unwrap().to_vec(),
         codec::encode(&ToMinion::Publish { seq: 1, publish: identity.sign_value(PUBLISH, &publish).unwrap() })
             .unwrap()
             .to_vec(),

@@ -4,6 +4,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use proto::{
     JobId, MinionId, Return, codec,
+    delivery::Outbox,
+    frame::LaneLimits,
     message::{
         DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Refusal, ToMinion, UP_BYTES,
     },
@@ -17,7 +19,6 @@ use crate::{
     clock,
     fleet::{Down, Link},
     keys::Admission,
-    outbox::Outbox,
     store::MinionRecord,
 };
 
@@ -48,6 +49,7 @@ pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, s
     if sender.send(Lane::Control, &welcome).await.is_err() {
         return;
     }
+    receiver.set_limits(LaneLimits::default());
     let grains = codec::encode(&hello.grains).unwrap_or_default();
     let (link, orders) = Link::new(peer.address.clone(), hello.version.clone(), now);
     link.heard(now, Some(hello.now));
@@ -130,7 +132,7 @@ impl Connection {
             id,
             link,
             sender,
-            outbox: Outbox::new(DOWN_JOBS, DOWN_BYTES),
+            outbox: Outbox::windowed(DOWN_JOBS, DOWN_BYTES),
             granted: UP_BYTES,
             come: 0,
             stored: 0,

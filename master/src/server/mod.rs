@@ -10,11 +10,12 @@ use std::{
 };
 
 use proto::{
+    frame::LaneLimits,
     message::{Hello, Lane, Refusal, ToOperator},
-    net::{Acceptor, Channel, Counters, Link, Pass, Receiver, Refused, Sender, tcp},
+    net::{Acceptor, Channel, Counters, Link, Listener, Pass, Receiver, Refused, Sender},
 };
 use serde_json::json;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{
     clock,
@@ -53,6 +54,8 @@ impl Master {
     pub async fn serve(self: Arc<Self>, channel: Channel) {
         let (key, address) = (channel.peer, channel.address.clone());
         let (sender, mut receiver) = channel.split();
+        // Until it is admitted, a peer may say little.
+        receiver.set_limits(LaneLimits::GREETING);
         let hello = match tokio::time::timeout(HELLO_DEADLINE, receiver.recv::<Hello>()).await {
             Ok(Ok(Some(hello))) => hello,
             Ok(Ok(None)) => return,
@@ -113,9 +116,9 @@ async fn farewell<M: serde::Serialize>(message: &M, sender: &Sender, receiver: &
 }
 
 /// Lets peers in until the task is dropped.
-pub async fn accept(master: Arc<Master>, listener: TcpListener, acceptor: Arc<Acceptor>) {
+pub async fn accept(master: Arc<Master>, mut listener: Listener, acceptor: Arc<Acceptor>) {
     loop {
-        let link = match tcp::accept(&listener).await {
+        let link = match listener.accept().await {
             Ok(link) => link,
             Err(error) => {
                 // Too many open files, or a peer that hung up at once: both pass.

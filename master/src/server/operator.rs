@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proto::{
     JobId,
+    frame::LaneLimits,
     job::PairEnd,
     message::{Absent, Ask, Fault, FaultKind, Lane, OperatorEntry, Query, Refusal, Reply, ToOperator},
     net::{Receiver, Sender},
@@ -54,6 +55,7 @@ pub(super) async fn serve(master: Arc<Master>, caller: Caller, sender: Sender, m
     if sender.send(Lane::Control, &welcome).await.is_err() {
         return;
     }
+    receiver.set_limits(LaneLimits::default());
     // Dropped with the connection, and with it every question that is still open.
     let mut open = JoinSet::new();
     let mut handles = std::collections::HashMap::new();

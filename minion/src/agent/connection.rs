@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::{Inner, lock, run};
 use crate::{
     clock::local_now,
+    config::Transport,
     job,
     pki::{self, Pinned},
     spool::SpoolError,
@@ -137,7 +138,11 @@ async fn once(inner: &Arc<Inner>) -> Ended {
 async fn connect(inner: &Arc<Inner>) -> Result<(Sender, Receiver, PublicKey), Ended> {
     let known = lock(&inner.pinned).clone();
     let peer = pki::expected(inner.config.master_fingerprint, known.as_ref());
-    let link = timeout(Duration::from_secs(10), net::tcp::dial(&inner.config.master.to_string()))
+    let transport = match inner.config.keys.transport {
+        Transport::Tcp => net::Transport::Tcp,
+        Transport::Zeromq => net::Transport::ZeroMq,
+    };
+    let link = timeout(Duration::from_secs(10), transport.dial(&inner.config.master.to_string()))
         .await
         .map_err(|_| NetError::Timeout("the connection"))??;
     let channel = net::connect(link, &inner.local, &peer).await.inspect_err(|error| {
