@@ -200,7 +200,7 @@ fn own_folder() -> Option<PathBuf> {
 }
 
 fn config_dir(global: &Global) -> Result<PathBuf, Error> {
-    if global.dev { crate::commands::dev::newest() } else { Ok(global.config_dir()) }
+    if global.dev { crate::cluster::folder::newest() } else { Ok(global.config_dir()) }
 }
 
 /// The `ctl` file and the folder it lies in. In `/etc` or, for a user, in `~/.config`.

@@ -11,6 +11,7 @@ mod arguments;
 mod catalogue;
 mod cli;
 mod client;
+mod cluster;
 mod commands;
 mod daemon;
 mod dispatch;

@@ -4,7 +4,7 @@
 mod apply;
 mod call;
 mod completion;
-pub mod dev;
+mod dev;
 mod doc;
 mod event;
 mod job;

@@ -1,0 +1,208 @@
+//! A master and minions as processes of this program, for `ctl dev`.
+
+pub mod folder;
+
+use std::{
+    fs, io,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use proto::{
+    layout,
+    message::{Query, Reply},
+};
+
+use crate::{cli::Global, client::Client, error::Error, term};
+use folder::{TAG, cannot, make_private, parent_folder, sweep};
+
+/// How long the cluster may take to stand.
+const START: Duration = Duration::from_secs(30);
+/// How long daemons have to end by themselves.
+const END: Duration = Duration::from_secs(2);
+
+/// A running test cluster.
+pub struct Cluster {
+    pub folder: PathBuf,
+    daemons: Vec<Daemon>,
+    /// Removes the folder when we are gone, in whatever way.
+    janitor: Child,
+}
+
+struct Daemon {
+    name: String,
+    home: PathBuf,
+    child: Child,
+}
+
+impl Cluster {
+    /// An empty folder, and somebody who will remove it.
+    pub fn begin() -> Result<Self, Error> {
+        let parent = parent_folder()?;
+        sweep(&parent);
+        let folder = parent.join(std::process::id().to_string());
+        make_private(&folder)?;
+        let janitor = Command::new(program()?)
+            .args(["dev".as_ref(), "--janitor".as_ref(), folder.as_os_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| cannot(&folder, &error))?;
+        Ok(Self { folder, daemons: Vec::new(), janitor })
+    }
+
+    pub fn master_dir(&self) -> PathBuf {
+        self.folder.join("master")
+    }
+
+    pub async fn start(&mut self, minions: u16, global: &Global) -> Result<(), Error> {
+        let dir = self.master_dir();
+        let root = dir.join("root");
+        let config = format!("interface: 127.0.0.1\nport: 0\nroot_dir: {}\nauto_accept: true\n", root.display());
+        self.daemon("master", "master", &dir, &config)?;
+        let port = self.port(&root.join(layout::PORT_FILE)).await?;
+        for (index, id) in names(minions).into_iter().enumerate() {
+            let dir = self.folder.join(&id);
+            let role = id.trim_end_matches(|c: char| c.is_ascii_digit());
+            let config = format!(
+                "id: {id}\nmaster: '127.0.0.1:{port}'\nroot_dir: {}\ngrains:\n  role: {role}\n  rack: r{}\n",
+                dir.join("root").display(),
+                index % 2 + 1
+            );
+            self.daemon(&id, "minion", &dir, &config)?;
+        }
+        self.connected(minions.into(), global).await
+    }
+
+    fn daemon(&mut self, name: &str, command: &str, home: &Path, config: &str) -> Result<(), Error> {
+        make_private(home)?;
+        let prepare = || -> io::Result<Child> {
+            fs::write(home.join(command), config)?;
+            let log = fs::File::create(home.join("log"))?;
+            Command::new(std::env::current_exe()?)
+                .args(["--config-dir".as_ref(), home.as_os_str(), command.as_ref()])
+                .args(["--parent", &std::process::id().to_string()])
+                .env(TAG, &self.folder)
+                .stdin(Stdio::null())
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                .process_group(0)
+                .spawn()
+        };
+        let child = prepare().map_err(|error| cannot(home, &error))?;
+        self.daemons.push(Daemon { name: name.into(), home: home.to_owned(), child });
+        Ok(())
+    }
+
+    /// The port that the master chose.
+    async fn port(&mut self, file: &Path) -> Result<u16, Error> {
+        let limit = Instant::now() + START;
+        loop {
+            if let Some(port) = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
+                return Ok(port);
+            }
+            self.alive()?;
+            if Instant::now() > limit {
+                return Err(Error::failed(format!("the master did not start within {} s", START.as_secs()))
+                    .hint(log(&self.daemons[0])));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn connected(&mut self, count: usize, global: &Global) -> Result<(), Error> {
+        let limit = Instant::now() + START;
+        let mut client = Client::connect(&self.view(global)).await?;
+        loop {
+            let rows = match client.answer(Query::Minions { id: None }).await? {
+                Reply::Minions(rows) => rows,
+                other => return Err(client.unexpected(&other)),
+            };
+            let here = rows.iter().filter(|row| row.connected).count();
+            if here >= count {
+                return Ok(());
+            }
+            self.alive()?;
+            if Instant::now() > limit {
+                let late = self
+                    .daemons
+                    .iter()
+                    .find(|d| !rows.iter().any(|row| row.connected && row.id.as_str() == d.name) && d.name != "master");
+                return Err(Error::failed(format!("{here} of {count} minions came within {} s", START.as_secs()))
+                    .hints(late.map(log)));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The options of a `ctl` that talks to this cluster.
+    fn view(&self, global: &Global) -> Global {
+        Global { config_dir: Some(self.master_dir()), master: None, dev: false, ..global.clone() }
+    }
+
+    /// # Errors
+    /// A daemon that has ended.
+    pub fn alive(&mut self) -> Result<(), Error> {
+        for daemon in &mut self.daemons {
+            if let Ok(Some(status)) = daemon.child.try_wait() {
+                return Err(Error::failed(format!("{} ended: {status}", daemon.name)).hint(log(daemon)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the daemons, then has the folder removed.
+    pub fn end(mut self) {
+        let limit = Instant::now() + END;
+        for daemon in &self.daemons {
+            let _ = kill(Pid::from_raw(daemon.child.id().cast_signed()), Signal::SIGTERM);
+        }
+        for daemon in &mut self.daemons {
+            while matches!(daemon.child.try_wait(), Ok(None)) && Instant::now() < limit {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let _ = daemon.child.kill();
+            let _ = daemon.child.wait();
+        }
+        drop(self.janitor.stdin.take());
+        let _ = self.janitor.wait();
+    }
+}
+
+/// This program's file.
+pub fn program() -> Result<PathBuf, Error> {
+    std::env::current_exe().map_err(|error| Error::nothing(format!("cannot find this program's file: {error}")))
+}
+
+/// `web1 web2 db1 web3 web4 db2 …`: something to aim at.
+pub fn names(count: u16) -> Vec<String> {
+    (0..count)
+        .map(|i| if i % 3 == 2 { format!("db{}", i / 3 + 1) } else { format!("web{}", i / 3 * 2 + i % 3 + 1) })
+        .collect()
+}
+
+/// The last lines of a daemon's log.
+fn log(daemon: &Daemon) -> String {
+    let text = fs::read_to_string(daemon.home.join("log")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(10)..];
+    format!("the log of {} ends with\n{}", daemon.name, term::clean(&tail.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minions_have_names_to_aim_at() {
+        assert_eq!(names(7), ["web1", "web2", "db1", "web3", "web4", "db2", "web5"]);
+    }
+}
