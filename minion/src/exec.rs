@@ -19,8 +19,10 @@ pub use cmd::{FROM_OPERATOR, split_words};
 static MODULES: &[&[Function]] =
     &[agent::EVENT, agent::MINION, cmd::TABLE, grains::TABLE, saltutil::TABLE, status::TABLE, sys::TABLE, test::TABLE];
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> =
-    LazyLock::new(|| MODULES.iter().copied().flatten().map(|function| (function.name, function)).collect());
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
+    let own = MODULES.iter().copied().flatten();
+    own.chain(states::functions::all().iter().copied()).map(|function| (function.name, function)).collect()
+});
 
 /// What can be called on a minion.
 pub struct Table;
