@@ -1,9 +1,11 @@
 //! The operator's end of the wire: connect, ask, take answers, sign requests.
 
+use std::time::Duration;
+
 use proto::{
     Args, FunctionName, OperatorName, Request, RunOptions,
     message::{Absent, Ask, Hello, Lane, OperatorHello, Query, Refusal, Reply, ToOperator},
-    net::{self, NetError, Receiver, Sender},
+    net::{self, Channel, NetError, Receiver, Sender},
     session::{Local, Peer, SessionError},
     sign::{self, Identity, PublicKey, Signed, StaticKey},
 };
@@ -47,6 +49,10 @@ impl From<Lost> for Error {
     }
 }
 
+/// How long a crowded master is asked again, and how soon.
+const CROWDED: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// A connection to the master, as one operator.
 pub struct Client {
     sender: Sender,
@@ -62,20 +68,39 @@ pub struct Client {
     offset: i64,
 }
 
+/// A session with the master; waits a little for one that has too many strangers at its door, as
+/// when a whole fleet comes back.
+async fn patiently(door: &Door) -> Result<Channel, NetError> {
+    let deadline = tokio::time::Instant::now() + CROWDED;
+    loop {
+        match session(door).await {
+            Err(NetError::Closed | NetError::Session(SessionError::Busy(_)))
+                if tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn session(door: &Door) -> Result<Channel, NetError> {
+    let link = match door.transport {
+        Transport::Tcp => net::tcp::dial(&door.address).await,
+        Transport::Zeromq => net::zeromq::dial(&door.address).await,
+    }?;
+    // A session key of its own for each connection: what it certifies is the identity.
+    let local = Local::new(&door.identity, StaticKey::generate());
+    let peer = Peer { pin: door.pin, known_static: door.known_static };
+    net::connect(link, &local, &peer).await
+}
+
 impl Client {
     /// # Errors
     /// No master, another master than the one we know, or one that does not know us: nothing was done.
     pub async fn connect(global: &Global) -> Result<Self, Error> {
         let door = Door::find(global)?;
-        let link = match door.transport {
-            Transport::Tcp => net::tcp::dial(&door.address).await,
-            Transport::Zeromq => net::zeromq::dial(&door.address).await,
-        };
-        let link = link.map_err(|error| unreachable_master(&door, error))?;
-        // A session key of its own for each connection: what it certifies is the identity.
-        let local = Local::new(&door.identity, StaticKey::generate());
-        let peer = Peer { pin: door.pin, known_static: door.known_static };
-        let channel = net::connect(link, &local, &peer).await.map_err(|error| unreachable_master(&door, error))?;
+        let channel = patiently(&door).await.map_err(|error| unreachable_master(&door, error))?;
         let (peer, peer_static) = (channel.peer, channel.peer_static);
         let (sender, mut receiver) = channel.split();
         let hello = Hello::Operator(OperatorHello { version: env!("CARGO_PKG_VERSION").into() });

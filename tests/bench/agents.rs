@@ -21,6 +21,18 @@ use proto::{JobId, Map, Outcome, Return, Value};
 use states::{Host, Look, Output, Stat};
 use tokio_util::sync::CancellationToken;
 
+/// Where the agents' own files lie: a thousand hosts do not share one disk.
+const MEMORY: &str = "/dev/shm";
+
+/// The folders of a swarm; a swarm that comes back finds what it left.
+pub struct Home(tempfile::TempDir);
+
+impl Home {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir_in(MEMORY).expect("a folder in memory"))
+    }
+}
+
 /// A swarm's process, ended with this.
 pub struct Swarm {
     child: Child,
@@ -29,9 +41,9 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// Starts `count` agents that connect to `address`; their folders lie beneath `folder`.
-    /// Each finds returns of `jids` in its spool.
-    pub fn start(address: &str, count: usize, folder: &Path, jids: &[JobId]) -> Self {
+    /// Starts `count` agents that connect to `address`. Each finds returns of `jids` in its spool.
+    pub fn start(address: &str, count: usize, home: &Home, jids: &[JobId]) -> Self {
+        let folder = home.0.path();
         let file = folder.join("spooled");
         let lines: String = jids.iter().map(|jid| format!("{jid}\n")).collect();
         fs::write(&file, lines).expect("a file");

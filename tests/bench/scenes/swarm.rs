@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{Options, at_most, timed};
 use crate::{
-    agents::Swarm,
+    agents::{Home, Swarm},
     figures::{Figure, Goal, Row},
     operator::Operator,
     process, raw,
@@ -56,10 +56,10 @@ pub fn swarm(options: &Options) -> Vec<Row> {
 fn ping(count: usize, limit: f64, runs: usize) -> Vec<Row> {
     let runtime = Runtime::new().expect("a runtime");
     let raw = raw::fan_out(count, 10).times(1e3);
-    let fleet = master_only();
+    let (fleet, home) = (master_only(), Home::new());
     std::thread::sleep(Duration::from_secs(1));
     let empty = process::memory(fleet.master.pid() as u32);
-    let swarm = Swarm::start(&fleet.address(), count, fleet.path(), &[]);
+    let swarm = Swarm::start(&fleet.address(), count, &home, &[]);
     runtime.block_on(until(&fleet, "connected", count, Instant::now()));
     std::thread::sleep(Duration::from_secs(5));
     let each = (process::memory(fleet.master.pid() as u32) - empty) / count as f64;
@@ -88,8 +88,8 @@ pub fn drain(options: &Options) -> Vec<Row> {
     let (count, jobs) = if options.quick { (100, 20) } else { (1000, 100) };
     let runtime = Runtime::new().expect("a runtime");
     let one = |_| {
-        let fleet = master_only();
-        let swarm = Swarm::start(&fleet.address(), count, fleet.path(), &[]);
+        let (fleet, home) = (master_only(), Home::new());
+        let swarm = Swarm::start(&fleet.address(), count, &home, &[]);
         runtime.block_on(until(&fleet, "connected", count, Instant::now()));
         drop(swarm);
         let jids = runtime.block_on(async {
@@ -101,7 +101,7 @@ pub fn drain(options: &Options) -> Vec<Row> {
             }
             jids
         });
-        let swarm = Swarm::start(&fleet.address(), count, fleet.path(), &jids);
+        let swarm = Swarm::start(&fleet.address(), count, &home, &jids);
         let seconds = runtime.block_on(until(&fleet, "open_pairs", 0, swarm.began));
         (count * jobs) as f64 / seconds
     };
@@ -120,8 +120,8 @@ pub fn drain(options: &Options) -> Vec<Row> {
 pub fn reconnect(options: &Options) -> Vec<Row> {
     let count = if options.quick { 500 } else { 10_000 };
     let runtime = Runtime::new().expect("a runtime");
-    let mut fleet = master_only();
-    let _swarm = Swarm::start(&fleet.address(), count, fleet.path(), &[]);
+    let (mut fleet, home) = (master_only(), Home::new());
+    let _swarm = Swarm::start(&fleet.address(), count, &home, &[]);
     runtime.block_on(until(&fleet, "connected", count, Instant::now()));
     let mut seconds = Vec::new();
     for _ in 0..options.runs(3) {
@@ -143,8 +143,8 @@ pub fn reconnect(options: &Options) -> Vec<Row> {
 pub fn endurance(options: &Options) -> Vec<Row> {
     let (count, jobs) = if options.quick { (200, 50) } else { (1000, 1000) };
     let runtime = Runtime::new().expect("a runtime");
-    let fleet = master_only();
-    let _swarm = Swarm::start(&fleet.address(), count, fleet.path(), &[]);
+    let (fleet, home) = (master_only(), Home::new());
+    let _swarm = Swarm::start(&fleet.address(), count, &home, &[]);
     let pid = fleet.master.pid() as u32;
     let (answered, early, seconds) = runtime.block_on(async {
         until(&fleet, "connected", count, Instant::now()).await;
