@@ -120,10 +120,10 @@ pub enum CallError {
     #[error("{0}")]
     Failed(String),
     /// A failure with a place, in a template or a tree that the function read.
-    #[error("{}", .0.message)]
+    #[error("{}", .0.to_string().trim_start_matches("error: "))]
     Diagnostic(Box<crate::Diagnostic>),
     /// All that is wrong with a tree.
-    #[error("{}", crate::diag::render_all(.0, false).trim_end())]
+    #[error("{}", crate::diag::render_all(.0, false).trim_start_matches("error: ").trim_end())]
     Problems(Vec<crate::Diagnostic>),
     #[error("this would start a process or change the host, which is not possible here")]
     NotHere,

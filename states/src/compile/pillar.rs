@@ -36,6 +36,10 @@ impl Pillar {
 /// Compiles the pillar of one minion from `pillar_roots`. `over` are values of the command line.
 /// The context's own pillar is what templates of pillar SLS see (usually nothing).
 pub fn compile(context: &Context<'_>, roots: &dyn Tree, over: &Map) -> Pillar {
+    crate::stack::deep(|| compile_here(context, roots, over))
+}
+
+fn compile_here(context: &Context<'_>, roots: &dyn Tree, over: &Map) -> Pillar {
     let opts = context.opts;
     let text = |key: &str, default: &'static str| opts.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
     let renderer_name = text("renderer", "jinja|yaml");

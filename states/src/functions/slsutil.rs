@@ -175,7 +175,11 @@ fn deserialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
 }
 
 fn renderer(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
-    let given = Given::new(&args, &["path", "string", "default_renderer"]);
+    crate::stack::deep(|| rendered(context, &args))
+}
+
+fn rendered(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
+    let given = Given::new(args, &["path", "string", "default_renderer"]);
     let pipe = given.text_or("default_renderer", "jinja|yaml");
     let env = given.text_or("saltenv", "base");
     let mut extra = args.named.clone();

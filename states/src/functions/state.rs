@@ -78,6 +78,14 @@ fn with_pillar(
     args: &Args,
     show: fn(&Context<'_>, &Args) -> Result<Value, CallError>,
 ) -> Result<Value, CallError> {
+    crate::stack::deep(|| over_pillar(context, args, show))
+}
+
+fn over_pillar(
+    context: &Context<'_>,
+    args: &Args,
+    show: fn(&Context<'_>, &Args) -> Result<Value, CallError>,
+) -> Result<Value, CallError> {
     let over = match args.named.get("pillar") {
         None | Some(Value::Null) => return show(context, args),
         Some(Value::Object(over)) => over,
