@@ -180,7 +180,8 @@ fn call(running: &Arc<Running>, site: &Site<'_>, retcode: &AtomicI32) -> Result<
         retcode,
     };
     let request = &running.job.request;
-    context.call(&request.function, from_operator(&request.args, request.function.module(), &running.job))
+    let args = from_operator(&request.args, request.function.module(), &running.job);
+    context.call(&request.function, args).map(states::value::plain)
 }
 
 /// Commands that an operator types go through a shell; those of templates do not.

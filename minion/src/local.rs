@@ -1,14 +1,17 @@
 //! A call on this host without a master: Salt's `salt-call --local`.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicI32};
 
 use proto::{Args, FunctionName, Job, JobId, Map, Request, Return, RunOptions};
-use states::tree::{Folders, Tree};
+use states::{
+    Context,
+    tree::{Folders, Tree},
+};
 
 use crate::{
     clock::local_now,
     config::Config,
-    grains,
+    exec, grains,
     host::Local,
     job::{self, Live, Running, Site},
 };
@@ -20,17 +23,32 @@ pub fn call(config: &Config, function: FunctionName, args: Args, live: Option<Li
     let now = local_now();
     let job = Job { jid: JobId::from_micros(now), request: request(function, args), expires: u64::MAX, tree: None };
     let grains = Arc::new(grains::of(config));
-    let pillar = Map::new();
-    let site = Site {
+    let system = Arc::new(Local::new((*grains).clone()));
+    let tree = tree(config);
+    let pillar = pillar(config, &system, &*tree);
+    let site = Site { id: &config.id, system, grains, tree: &*tree, pillar: &pillar, opts: &config.opts, agent: None };
+    job::perform(&Arc::new(Running::new(job, live)), &site, now)
+}
+
+/// The pillar that `pillar_roots` gives this host; what is wrong with it stands in `_errors`.
+fn pillar(config: &Config, look: &Local, tree: &dyn Tree) -> Map {
+    if config.keys.pillar_roots.is_empty() {
+        return Map::new();
+    }
+    let context = Context {
         id: &config.id,
-        system: Arc::new(Local::new((*grains).clone())),
-        grains,
-        tree: &*tree(config),
-        pillar: &pillar,
+        look,
+        host: None,
+        functions: &exec::Table,
+        tree,
+        pillar: &Map::new(),
         opts: &config.opts,
         agent: None,
+        progress: &|_| {},
+        retcode: &AtomicI32::new(0),
     };
-    job::perform(&Arc::new(Running::new(job, live)), &site, now)
+    let roots = Folders::new(config.keys.pillar_roots.clone());
+    states::compile::pillar::compile(&context, &roots, &Map::new()).into_map()
 }
 
 fn request(function: FunctionName, args: Args) -> Request {
