@@ -1,0 +1,4 @@
+base:
+  'role:web':
+    - match: grain
+    - webserver
