@@ -32,6 +32,9 @@ pub struct Keys {
     store: Store,
     auto_accept: bool,
     table: Mutex<Table>,
+    /// Held while a key that is not decided on yet is: of two that ask for one name, or show one
+    /// token, one comes first.
+    deciding: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -47,7 +50,7 @@ impl Keys {
         for row in store.keys().await? {
             table.insert(row);
         }
-        Ok(Self { store, auto_accept, table: Mutex::new(table) })
+        Ok(Self { store, auto_accept, table: Mutex::new(table), deciding: tokio::sync::Mutex::default() })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -65,8 +68,11 @@ impl Keys {
         token: Option<&str>,
         now: u64,
     ) -> Result<Admission, StoreError> {
-        let known = self.table().judge(&key, id);
-        let row = match known {
+        if let Judged::Final(admission) = self.judge(&key, id) {
+            return Ok(admission);
+        }
+        let _first = self.deciding.lock().await;
+        let row = match self.judge(&key, id) {
             Judged::Final(admission) => return Ok(admission),
             Judged::Waits(row) => row,
         };
@@ -81,6 +87,10 @@ impl Keys {
                 .await?;
         }
         Ok(Admission::Refused(Refusal::Pending))
+    }
+
+    fn judge(&self, key: &PublicKey, id: &MinionId) -> Judged {
+        self.table().judge(key, id)
     }
 
     async fn accept_new(

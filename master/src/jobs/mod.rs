@@ -35,6 +35,10 @@ pub use watch::{Note, Watch};
 
 /// Jobs whose pairs have not all ended, at once.
 const MOST_LIVE: usize = 20_000;
+/// Requests that are remembered, so that none is carried out twice.
+const MOST_NONCES: usize = 500_000;
+/// The longest that a request may be valid, in microseconds: a day, and what clocks may differ.
+const VALID_AT_MOST: u64 = 25 * 3_600 * 1_000_000;
 
 pub struct Jobs {
     store: Store,
@@ -65,12 +69,15 @@ impl Jobs {
         lost_after: u64,
     ) -> Result<Self, StoreError> {
         let mut table = Table { last: store.newest_job().await?, ..Table::default() };
+        let since = JobId::from_micros(clock::now().saturating_sub(VALID_AT_MOST));
+        for request in store.requests(since, MOST_NONCES as u32).await?.iter().filter_map(request_of) {
+            table.nonces.insert(request.nonce, request.valid_until);
+        }
         for (record, ended) in store.open_jobs().await? {
             let Some(request) = request_of(&record.request) else {
                 tracing::error!(jid = %record.jid, "the store holds a job that cannot be read");
                 continue;
             };
-            table.nonces.insert(request.nonce, request.valid_until);
             table.insert(LiveJob::restored(Arc::new(record), request.options, &ended));
         }
         let jobs = Self { store, fleet, events, identity, lost_after, table: Mutex::new(table) };
@@ -282,7 +289,9 @@ impl Jobs {
         let now = clock::now();
         let overdue: Vec<(JobId, MinionId, Outcome)> = {
             let mut table = self.table();
-            table.nonces.retain(|_, until| *until >= now);
+            if table.nonces.len() >= MOST_NONCES / 2 {
+                table.nonces.retain(|_, until| *until >= now);
+            }
             let overdue = |job: &LiveJob| {
                 let jid = job.jid();
                 job.overdue(now, self.lost_after, |id| self.fleet.is_connected(id))

@@ -11,7 +11,7 @@ use proto::{
 use rand::seq::IndexedRandom;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Jobs, LiveJob, MOST_LIVE, Note, Watch};
+use super::{Jobs, LiveJob, MOST_LIVE, MOST_NONCES, Note, VALID_AT_MOST, Watch};
 use crate::{access, clock, keys::Keys, store::JobRecord};
 
 /// Seconds that an absent minion may still pick a job up, unless `--ttl` says otherwise.
@@ -77,11 +77,15 @@ impl Jobs {
             let hint = "is this machine's clock right? The master's decides".to_owned();
             return Err(fault(FaultKind::NotPermitted, "the request is no longer valid".into(), Some(hint)));
         }
+        if request.valid_until > now + VALID_AT_MOST {
+            let hint = "a request may be valid for a day at most; is this machine's clock right?".to_owned();
+            return Err(fault(FaultKind::NotPermitted, "the request is valid for too long".into(), Some(hint)));
+        }
         let mut table = self.table();
         if table.nonces.contains_key(&request.nonce) {
             return Err(fault(FaultKind::NotPermitted, "this very request was carried out before".into(), None));
         }
-        if table.live.len() >= MOST_LIVE {
+        if table.live.len() >= MOST_LIVE || table.nonces.len() >= MOST_NONCES {
             let hint = "`ctl job list` shows them; wait, or give a shorter --ttl".to_owned();
             return Err(fault(FaultKind::Store, format!("{MOST_LIVE} jobs are open already"), Some(hint)));
         }

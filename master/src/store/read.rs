@@ -6,7 +6,7 @@ use proto::{
     JobId, MinionId, Outcome, Return,
     job::PairEnd,
     message::{JobFilter, JobRow, KeyRow, OperatorEntry},
-    sign::PublicKey,
+    sign::{PublicKey, Signed},
 };
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -39,6 +39,16 @@ impl Store {
             jobs.push((job, ended));
         }
         Ok(jobs)
+    }
+
+    /// The requests of the jobs since then, newest first, at most `limit`.
+    pub async fn requests(&self, since: JobId, limit: u32) -> Result<Vec<Signed>, StoreError> {
+        let rows = sqlx::query("SELECT request FROM jobs WHERE jid >= $1 ORDER BY jid DESC LIMIT $2")
+            .bind(since.micros() as i64)
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| unpack(row.try_get("request")?)).collect()
     }
 
     pub async fn job_record(&self, jid: JobId) -> Result<Option<JobRecord>, StoreError> {
