@@ -1,6 +1,6 @@
 //! The operator's end of the wire: connect, ask, take answers, sign requests.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use proto::{
     Args, FunctionName, OperatorName, Request, RunOptions,
@@ -144,9 +144,15 @@ impl Client {
     /// The master's refusal, or a lost connection.
     pub async fn answer(&mut self, query: Query) -> Result<Reply, Error> {
         let question = self.send(query).await?;
+        let mut ends = Vec::new();
         loop {
             match self.next().await? {
                 (id, Reply::Error(fault)) if id == question => return Err(fault.into()),
+                (id, Reply::Ends(more)) if id == question => ends.extend(more),
+                (id, Reply::JobDetail(mut detail)) if id == question => {
+                    detail.ends.extend(ends.into_iter().map(Arc::unwrap_or_clone));
+                    return Ok(Reply::JobDetail(detail));
+                }
                 (id, reply) if id == question => return Ok(reply),
                 _ => {}
             }

@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
-use proto::message::{Fault, FaultKind};
+use proto::message::Fault;
 
 use crate::term;
 
@@ -143,11 +143,7 @@ impl From<io::Error> for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let kind = match fault.kind {
-            FaultKind::Store => Kind::Failed,
-            _ => Kind::Nothing,
-        };
-        Self::new(kind, fault.message).hints(fault.hint)
+        Self::new(Kind::Nothing, fault.message).hints(fault.hint)
     }
 }
 
@@ -167,6 +163,8 @@ pub fn install_panic_hook() {
 
 #[cfg(test)]
 mod tests {
+    use proto::message::FaultKind;
+
     use super::*;
 
     #[test]

@@ -233,6 +233,8 @@ pub enum Query {
         target: String,
     },
     Jobs(JobFilter),
+    /// All about one job: the pairs that ended in as many `Ends` as they need, then `JobDetail`
+    /// with all else.
     Job {
         jid: JobId,
     },
@@ -389,6 +391,7 @@ pub struct JobRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobDetail {
     pub row: JobRow,
+    /// Empty on the wire: they come before, in `Ends`.
     pub ends: Vec<PairEnd>,
     /// Pairs that have not ended, with what is known of each.
     pub open: Vec<(MinionId, PairState)>,

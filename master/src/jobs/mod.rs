@@ -336,25 +336,23 @@ impl Jobs {
         Ok(rows)
     }
 
-    /// All about one job.
-    pub async fn detail(&self, jid: JobId) -> Result<Option<JobDetail>, StoreError> {
+    /// All about one job but its returns, and whose are on disk.
+    pub async fn detail(&self, jid: JobId) -> Result<Option<(JobDetail, Vec<MinionId>)>, StoreError> {
         let filter =
             JobFilter { since: Some(jid.micros()), until: Some(jid.micros()), limit: 1, ..JobFilter::default() };
         let Some(row) = self.list(&filter).await?.pop() else { return Ok(None) };
-        let mut open: Vec<(MinionId, PairState)> = match self.table().live.get(&jid) {
+        let states: HashMap<MinionId, PairState> = match self.table().live.get(&jid) {
             Some(job) => job.open().map(|(id, state)| (id.clone(), state)).collect(),
-            None => Vec::new(),
+            None => HashMap::new(),
         };
         let expected = self.store.job_record(jid).await?.map(|record| record.expected);
-        let ends = self.store.ends(jid).await?;
+        let ended = self.store.ended(jid).await?;
+        let known: HashSet<&MinionId> = ended.iter().collect();
         // A pair whose end is on its way to the disk has not ended yet: every pair is named once.
-        let known: HashSet<&MinionId> = ends.iter().map(|end| &end.minion).collect();
-        open.retain(|(id, _)| !known.contains(id));
-        let listed: HashSet<MinionId> = open.iter().map(|(id, _)| id.clone()).collect();
-        let between =
-            expected.iter().flat_map(|all| all.iter()).filter(|id| !known.contains(id) && !listed.contains(*id));
-        open.extend(between.map(|id| (id.clone(), PairState::Running)));
-        Ok(Some(JobDetail { row, ends, open }))
+        let state = |id: &MinionId| states.get(id).copied().unwrap_or(PairState::Running);
+        let open = expected.iter().flat_map(|all| all.iter()).filter(|id| !known.contains(id));
+        let open = open.map(|id| (id.clone(), state(id))).collect();
+        Ok(Some((JobDetail { row, ends: Vec::new(), open }, ended)))
     }
 
     /// How many jobs and pairs are open.

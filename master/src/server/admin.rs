@@ -66,10 +66,6 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
     match query {
         Query::Resolve { target } => resolve(master, &target),
         Query::Jobs(filter) => Ok(Reply::Jobs(master.jobs.list(&filter).await.map_err(stored)?)),
-        Query::Job { jid } => match master.jobs.detail(jid).await.map_err(stored)? {
-            Some(detail) => Ok(Reply::JobDetail(Box::new(detail))),
-            None => Err(no_job(jid)),
-        },
         Query::Minions { id } => minions(master, id),
         Query::ForgetMinion { id } => delete(master, id.as_str()).await,
         Query::Keys => Ok(Reply::Keys(master.keys.list())),
@@ -93,7 +89,7 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
         },
         Query::SendEvent { tag, data } => send_event(master, &tag, data),
         Query::Status => Ok(Reply::Value(master.status())),
-        Query::Run { .. } | Query::Follow { .. } | Query::Events { .. } | Query::Forget { .. } => {
+        Query::Run { .. } | Query::Follow { .. } | Query::Job { .. } | Query::Events { .. } | Query::Forget { .. } => {
             Err(fault(FaultKind::Usage, "this question has many answers".into(), None))
         }
     }

@@ -97,6 +97,7 @@ async fn answer(master: Arc<Master>, caller: Caller, query: Query, answers: Answ
     let result = match query {
         Query::Run { request, follow } => return run(&master, &caller, request, follow, &answers).await,
         Query::Follow { jid } => return follow_job(&master, &caller, jid, &answers).await,
+        Query::Job { jid } => return show_job(&master, &caller, jid, &answers).await,
         Query::Events { tag } => return events(&master, &caller, &tag, &answers).await,
         query => admin::answer(&master, &caller, query).await,
     };
@@ -132,6 +133,30 @@ async fn follow_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answ
         Ok(Some(notes)) => pass_on(&master.store, notes, answers).await,
         Ok(None) => answers.fault(admin::no_job(jid)).await,
         Err(error) => answers.fault(admin::store_fault(&error)).await,
+    }
+}
+
+/// The returns that are on disk, read one by one and sent as they come, then all else: a job may
+/// have more of them than fit into one message, or into memory.
+async fn show_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answers) {
+    if let Err(fault) = access::permit_admin(&caller.operator, "job.list") {
+        return answers.fault(fault).await;
+    }
+    let (detail, ended) = match master.jobs.detail(jid).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return answers.fault(admin::no_job(jid)).await,
+        Err(error) => return answers.fault(admin::store_fault(&error)).await,
+    };
+    let mut ends = Together::default();
+    for minion in &ended {
+        if let Some(end) = stored(&master.store, jid, minion).await
+            && !ends.add(end, answers).await
+        {
+            return;
+        }
+    }
+    if ends.send(answers).await {
+        answers.give(Reply::JobDetail(Box::new(detail))).await;
     }
 }
 

@@ -59,13 +59,13 @@ impl Store {
         row.as_ref().map(record).transpose()
     }
 
-    /// How the pairs of a job ended, in the order they did.
-    pub async fn ends(&self, jid: JobId) -> Result<Vec<PairEnd>, StoreError> {
-        let rows = sqlx::query("SELECT minion, at, ret FROM ends WHERE jid = $1 ORDER BY rowid")
+    /// Whose pairs of a job have ended, in the order they did.
+    pub async fn ended(&self, jid: JobId) -> Result<Vec<MinionId>, StoreError> {
+        let rows = sqlx::query("SELECT minion FROM ends WHERE jid = $1 ORDER BY rowid")
             .bind(jid.micros() as i64)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(pair_end).collect()
+        rows.iter().map(|row| parse(row.try_get("minion")?)).collect()
     }
 
     /// How one pair ended, if it has and it is on disk.
