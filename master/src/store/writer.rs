@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use proto::job::PairEnd;
-use sqlx::{AssertSqlSafe, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Answer, JobRecord, StoreError, Write, json, pack};
@@ -82,7 +82,18 @@ fn weight(write: &Write) -> usize {
 }
 
 async fn commit(pool: &SqlitePool, group: &[Write]) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut connection = pool.acquire().await?;
+    let result = transact(&mut connection, group).await;
+    if result.is_err() {
+        // After a COMMIT that failed, sqlx believes to be inside a transaction for ever, and what
+        // comes next would be a part of it that nothing ever commits. A new connection begins anew.
+        connection.close().await?;
+    }
+    result
+}
+
+async fn transact(connection: &mut SqliteConnection, group: &[Write]) -> Result<(), StoreError> {
+    let mut tx = connection.begin().await?;
     let mut ends: Vec<&Arc<PairEnd>> = Vec::new();
     for write in group {
         match write {
