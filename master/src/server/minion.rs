@@ -198,7 +198,10 @@ impl Connection {
             Down::Stored { seq, bytes } => self.on_disk(seq, bytes).await,
             Down::Granted(permit) => {
                 self.granted += permit.num_permits() as u64;
-                self.permit = Some(permit);
+                match &mut self.permit {
+                    Some(held) => held.merge(permit),
+                    None => self.permit = Some(permit),
+                }
                 self.wanting = false;
                 self.say(ToMinion::Credit { bytes: self.granted }).await
             }
@@ -222,15 +225,23 @@ impl Connection {
         self.stored += bytes;
         self.stored_seq = self.stored_seq.max(seq);
         self.say(ToMinion::Stored { up_to: self.stored_seq }).await?;
-        if self.stored == self.come {
-            self.permit = None;
-        }
+        self.give_back();
         // Topped up when half is used, so that small returns cost no extra message.
         if self.permit.is_none() && self.granted < self.stored + UP_BYTES / 2 {
             self.granted = self.stored + UP_BYTES;
             return self.say(ToMinion::Credit { bytes: self.granted }).await;
         }
         Ok(())
+    }
+
+    /// The pool has back what is on disk: no more of it is held than may still come, or has come and
+    /// waits for the disk.
+    fn give_back(&mut self) {
+        let needed = self.granted.saturating_sub(self.stored + UP_BYTES) as usize;
+        if let Some(held) = &mut self.permit {
+            drop(held.split(held.num_permits().saturating_sub(needed)));
+        }
+        self.permit.take_if(|held| held.num_permits() == 0);
     }
 
     async fn hear(&mut self, message: FromMinion) -> Result<(), End> {
