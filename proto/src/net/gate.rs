@@ -15,7 +15,8 @@ pub struct GateLimits {
     /// Failures that an address may have in a row …
     pub burst: f64,
     /// … and how many of them are forgotten a second. A flood from one address makes the master
-    /// compute this often, and no more.
+    /// compute this often, and no more. Not less either: a rogue peer may share its address with
+    /// an operator and half of the fleet (one host, one NAT), who are locked out beyond it.
     pub per_second: f64,
     /// Addresses that are remembered; those beyond it share one account.
     pub addresses: usize,
@@ -23,7 +24,7 @@ pub struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { pending: 512, burst: 400.0, per_second: 200.0, addresses: 4096 }
+        Self { pending: 512, burst: 6000.0, per_second: 3000.0, addresses: 4096 }
     }
 }
 
