@@ -83,8 +83,10 @@ pub fn forget(root: &Path, jid: JobId) {
 
 /// Runs a job in a child, to its end.
 pub(crate) async fn run(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> Return {
-    let jid = running.job.jid;
+    let (jid, begun) = (running.job.jid, std::time::Instant::now());
     match start_and_wait(inner, running, started).await {
+        // A child that could not tell how long it took did not tell anything.
+        Ok(ret) if ret.duration == 0 => Return { duration: begun.elapsed().as_micros() as u64, ..ret },
         Ok(ret) => ret,
         Err(error) => {
             let why = format!("the job's process could not be started: {error}");

@@ -1,4 +1,5 @@
-//! `grains.*`: reading, and writing the file of static grains. Salt's `modules/grains.py`.
+//! `grains.*` that write the file of static grains; those that read are `states::functions`'.
+//! Salt's `modules/grains.py`.
 
 mod edit;
 
@@ -8,76 +9,9 @@ use proto::{Args, Map, Value};
 use serde_json::json;
 use states::{CallError, Context, Effect, Function, call::Param, yaml};
 
-use super::bind::{Bound, NAMED, REST, bind, need, text_of, truth, with};
+use super::bind::{Bound, bind, need, text_of, with};
 
 pub static TABLE: &[Function] = &[
-    Function {
-        name: "grains.items",
-        doc: "All grains.\n\n    ctl run '*' grains.items",
-        params: &[with("sanitize", "False")],
-        effect: Effect::Reads,
-        call: |context, args| {
-            let bound = bind("grains.items", &[with("sanitize", "False")], args)?;
-            let mut grains = context.look.grains().clone();
-            if bound.flag("sanitize", false) {
-                sanitize(&mut grains);
-            }
-            Ok(grains.into())
-        },
-    },
-    Function {
-        name: "grains.ls",
-        doc: "The names of all grains.\n\n    ctl run '*' grains.ls",
-        params: &[],
-        effect: Effect::Reads,
-        call: |context, args| {
-            bind("grains.ls", &[], args)?;
-            let mut names: Vec<&String> = context.look.grains().keys().collect();
-            names.sort();
-            Ok(json!(names))
-        },
-    },
-    Function {
-        name: "grains.get",
-        doc: "One grain, or what lies in it (`pkg:apache`); the default when there is none.\n\n\
-              ctl run '*' grains.get os",
-        params: &[need("key"), with("default", "''"), with("delimiter", "':'"), with("ordered", "True")],
-        effect: Effect::Reads,
-        call: |context, args| {
-            let params = &[need("key"), with("default", "''"), with("delimiter", "':'"), with("ordered", "True")];
-            let bound = bind("grains.get", params, args)?;
-            let found = find(context, &bound, &bound.need_text("key")?)?;
-            Ok(found.unwrap_or_else(|| bound.value("default").cloned().unwrap_or_else(|| "".into())))
-        },
-    },
-    Function {
-        name: "grains.has_value",
-        doc: "Whether there is such a grain.\n\n    ctl run '*' grains.has_value pkg:apache",
-        params: &[need("key")],
-        effect: Effect::Reads,
-        call: |context, args| {
-            let bound = bind("grains.has_value", &[need("key")], args)?;
-            Ok(find(context, &bound, &bound.need_text("key")?)?.is_some().into())
-        },
-    },
-    Function {
-        name: "grains.equals",
-        doc: "Whether a grain has this value.\n\n    ctl run '*' grains.equals os Debian",
-        params: &[need("key"), need("value")],
-        effect: Effect::Reads,
-        call: |context, args| {
-            let bound = bind("grains.equals", &[need("key"), need("value")], args)?;
-            let found = find(context, &bound, &bound.need_text("key")?)?.unwrap_or_else(|| "".into());
-            Ok((text_of(&found) == bound.value("value").map_or_else(|| "None".into(), text_of)).into())
-        },
-    },
-    Function {
-        name: "grains.item",
-        doc: "Several grains by name.\n\n    ctl run '*' grains.item os osrelease",
-        params: &[REST, NAMED],
-        effect: Effect::Reads,
-        call: item,
-    },
     Function {
         name: "grains.setval",
         doc: "Sets a static grain.\n\n    ctl run web1 grains.setval role web",
@@ -166,46 +100,6 @@ fn delimiter(bound: &Bound) -> Result<String, CallError> {
 
 fn find(context: &Context<'_>, bound: &Bound, key: &str) -> Result<Option<Value>, CallError> {
     Ok(edit::traverse(context.look.grains(), key, &delimiter(bound)?).cloned())
-}
-
-fn item(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
-    let bound = bind("grains.item", &[REST, NAMED], args)?;
-    let named = |name: &str| bound.named.get(name);
-    let delimiter = named("delimiter").map_or_else(|| ":".into(), text_of);
-    let default = named("default").cloned().unwrap_or_else(|| "".into());
-    let grains = context.look.grains();
-    let one = |key: &Value| {
-        let key = text_of(key);
-        let found = edit::traverse(grains, &key, &delimiter).cloned();
-        (key, found.unwrap_or_else(|| default.clone()))
-    };
-    let mut found: Map = bound.rest.iter().map(one).collect();
-    if named("sanitize").is_some_and(truth) {
-        sanitize(&mut found);
-    }
-    Ok(found.into())
-}
-
-/// Hides what tells one host from another.
-fn sanitize(grains: &mut Map) {
-    let hidden = [
-        ("fqdn", "MINION.DOMAINNAME"),
-        ("id", "MINION.DOMAINNAME"),
-        ("host", "MINION"),
-        ("localhost", "MINION"),
-        ("nodename", "MINION"),
-        ("domain", "DOMAINNAME"),
-    ];
-    for (name, shown) in hidden {
-        if let Some(value) = grains.get_mut(name) {
-            *value = shown.into();
-        }
-    }
-    if let Some(serial) = grains.get_mut("serialnumber") {
-        let text = text_of(serial);
-        let kept: String = text.chars().take(text.chars().count() * 3 / 4).collect();
-        *serial = format!("{kept}{}", "X".repeat(text.chars().count() - kept.chars().count())).into();
-    }
 }
 
 fn path(context: &Context<'_>) -> Result<PathBuf, CallError> {
