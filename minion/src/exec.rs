@@ -1,9 +1,10 @@
 //! Execution modules: what an operator can call. One file a module, one row a function.
 
-mod agent;
 pub mod bind;
 mod cmd;
+mod event;
 mod grains;
+mod minion;
 mod saltutil;
 mod status;
 mod sys;
@@ -17,7 +18,7 @@ pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well is taken from there.
 static MODULES: &[&[Function]] =
-    &[agent::EVENT, agent::MINION, cmd::TABLE, grains::TABLE, saltutil::TABLE, status::TABLE, sys::TABLE, test::TABLE];
+    &[cmd::TABLE, event::TABLE, grains::TABLE, minion::TABLE, saltutil::TABLE, status::TABLE, sys::TABLE, test::TABLE];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
     let own = MODULES.iter().copied().flatten();

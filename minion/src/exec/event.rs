@@ -1,37 +1,17 @@
-//! `event.send` and `minion.*`: what a function asks of the agent itself.
+//! `event.send`. Salt's `modules/event.py`.
 
 use proto::{Args, Map, Value};
-use serde_json::json;
 use states::{CallError, Context, Effect, Function};
 
 use super::bind::{Bound, NAMED, bind, need, truth, with};
 
-pub static EVENT: &[Function] = &[Function {
+pub static TABLE: &[Function] = &[Function {
     name: "event.send",
     doc: "Sends an event to the master. Tags that begin with `salt/` or `overstate/` are the bus's own and \
           are refused.\n\n    ctl run web1 event.send myco/deploy/done '{version: 7}'",
     params: SEND,
     effect: Effect::Runs,
     call: send,
-}];
-
-pub static MINION: &[Function] = &[Function {
-    name: "minion.restart",
-    doc: "Lets the minion start anew, with its present program and configuration. Jobs that change the host \
-          go on; the minion reports them when it is back.\n\n    ctl run '*' minion.restart",
-    params: RESTART,
-    effect: Effect::Runs,
-    call: |context, args| {
-        bind("minion.restart", RESTART, args)?;
-        context.agent()?.restart();
-        Ok(json!({
-            "killed": null,
-            "restart": {},
-            "service_restart": {},
-            "retcode": 0,
-            "comment": ["The minion starts anew"],
-        }))
-    },
 }];
 
 static SEND: &[states::call::Param] = &[
@@ -43,13 +23,6 @@ static SEND: &[states::call::Param] = &[
     with("with_pillar", "False"),
     with("with_env_opts", "False"),
     NAMED,
-];
-
-static RESTART: &[states::call::Param] = &[
-    with("systemd", "True"),
-    with("win_service", "True"),
-    with("schedule_retry", "False"),
-    with("retry_delay", "180"),
 ];
 
 fn send(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
