@@ -1,12 +1,13 @@
 //! The agent: what a minion is between its connections.
 //!
 //! An agent has no thread of its own and no global state: any number of them run on one runtime.
-//! `connection` speaks with the master, `run` carries out jobs, `calls` is what functions may ask
+//! `connection` finds the master, `serving` speaks with it, `run` carries out jobs, `calls` is what functions may ask
 //! of the agent.
 
 mod calls;
 mod connection;
 mod run;
+mod serving;
 
 use std::{
     path::PathBuf,

@@ -1,0 +1,307 @@
+//! Serving a connection: publishes down, returns up as far as the credit goes, heartbeats.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use proto::{
+    JobId, Outcome, Return,
+    message::{DEAD_AFTER, FromMinion, HEARTBEAT, Lane, ToMinion, UP_BYTES},
+    net::{NetError, Receiver, Sender},
+    sign::PublicKey,
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+
+use super::{Inner, connection::Ended, lock, run};
+use crate::{clock::local_now, job, spool::SpoolError};
+
+/// How long a publish waits for a return to acknowledge it …
+const ACK_AFTER: Duration = Duration::from_millis(50);
+/// … and how many may.
+const ACK_EVERY: u64 = 16;
+
+/// A connection that stands.
+pub struct Connection<'a> {
+    inner: &'a Arc<Inner>,
+    sender: Sender,
+    master: PublicKey,
+    flow: Mutex<Flow>,
+    /// A publish came that nothing has acknowledged.
+    unacknowledged: Notify,
+}
+
+/// How far the returns of this connection have come.
+struct Flow {
+    seq: u64,
+    /// Weight of all returns sent.
+    sent: u64,
+    credit: u64,
+    wanted: u64,
+    /// The last publish that is in memory, and the last that was acknowledged.
+    received: u64,
+    acked: u64,
+    /// Sent and not stored: number and place in the ledger.
+    unstored: VecDeque<(u64, u64)>,
+    heard: Instant,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            seq: 0,
+            sent: 0,
+            credit: UP_BYTES,
+            wanted: 0,
+            received: 0,
+            acked: 0,
+            unstored: VecDeque::new(),
+            heard: Instant::now(),
+        }
+    }
+}
+
+impl<'a> Connection<'a> {
+    pub fn new(inner: &'a Arc<Inner>, sender: Sender, master: PublicKey) -> Self {
+        Self { inner, sender, master, flow: Mutex::new(Flow::new()), unacknowledged: Notify::new() }
+    }
+
+    /// Serves it until it ends.
+    pub async fn serve(&self, receiver: Receiver) -> Ended {
+        tokio::select! {
+            ended = self.read(receiver) => ended,
+            ended = self.upload() => ended,
+            ended = self.acknowledgements() => ended,
+            ended = self.beat() => ended,
+            ended = self.finish() => ended,
+        }
+    }
+
+    async fn read(&self, mut receiver: Receiver) -> Ended {
+        loop {
+            let message = match receiver.recv::<ToMinion>().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ended::Closed,
+                Err(error) => return error.into(),
+            };
+            lock(&self.flow).heard = Instant::now();
+            if let Err(ended) = self.take(message).await {
+                return ended;
+            }
+        }
+    }
+
+    async fn take(&self, message: ToMinion) -> Result<(), Ended> {
+        match message {
+            // What is not acknowledged comes again, to the minion that starts next.
+            ToMinion::Publish { .. } if self.inner.stopping() => {}
+            ToMinion::Publish { seq, publish } => {
+                run::receive(self.inner, &publish, &self.master);
+                self.received(seq).await?;
+            }
+            ToMinion::Stored { up_to } => self.stored(up_to).await,
+            ToMinion::Credit { bytes } => {
+                let mut flow = lock(&self.flow);
+                flow.credit = flow.credit.max(bytes);
+                self.inner.wake.notify_one();
+            }
+            ToMinion::Fate { jid } => self.fate(jid).await?,
+            ToMinion::Ping { now } => self.inner.clock.told(now),
+            ToMinion::Welcome { now, fixed_grains } => {
+                self.inner.clock.told(now);
+                self.inner.fix_grains(fixed_grains);
+            }
+            ToMinion::Refused { why, retry_after } => {
+                return Err(Ended::Refused { why, retry_after: Duration::from_secs(retry_after.into()) });
+            }
+        }
+        Ok(())
+    }
+
+    /// A publish is in memory. It is acknowledged with the next return, or a little later; at once
+    /// when many wait for it.
+    async fn received(&self, seq: u64) -> Result<(), Ended> {
+        let waiting = {
+            let mut flow = lock(&self.flow);
+            flow.received = seq;
+            seq.saturating_sub(flow.acked)
+        };
+        match waiting {
+            0..ACK_EVERY => self.unacknowledged.notify_one(),
+            _ => self.acknowledge().await?,
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&self) -> Result<(), Ended> {
+        let up_to = {
+            let mut flow = lock(&self.flow);
+            if flow.acked == flow.received {
+                return Ok(());
+            }
+            flow.acked = flow.received;
+            flow.received
+        };
+        Ok(self.sender.send(Lane::Control, &FromMinion::Received { up_to }).await?)
+    }
+
+    /// Acknowledges what no return has acknowledged.
+    async fn acknowledgements(&self) -> Ended {
+        loop {
+            self.unacknowledged.notified().await;
+            sleep(ACK_AFTER).await;
+            if let Err(ended) = self.acknowledge().await {
+                return ended;
+            }
+        }
+    }
+
+    async fn stored(&self, up_to: u64) {
+        let mut jids = Vec::new();
+        {
+            let mut flow = lock(&self.flow);
+            let mut ledger = lock(&self.inner.ledger);
+            while let Some(&(seq, place)) = flow.unstored.front()
+                && seq <= up_to
+            {
+                flow.unstored.pop_front();
+                jids.extend(ledger.stored(place).filter(|pending| pending.spooled).map(|pending| pending.jid));
+            }
+        }
+        if !jids.is_empty() {
+            let spool = self.inner.spool.clone();
+            // Nobody waits for it: what is not forgotten is sent again after a restart.
+            tokio::spawn(async move {
+                if let Err(error) = spool.forget(jids).await {
+                    tracing::warn!(%error, "stored returns stay in the spool for now");
+                }
+            });
+        }
+    }
+
+    /// The master wants to know what became of a job.
+    async fn fate(&self, jid: JobId) -> Result<(), Ended> {
+        let (running, pending, known) = {
+            let ledger = lock(&self.inner.ledger);
+            (ledger.running(jid).is_some(), ledger.is_pending(jid), ledger.knows(jid))
+        };
+        if !self.inner.is_recovered().await {
+            // What is not known here may yet have been begun.
+            return Ok(());
+        }
+        let answer = match (running, pending, known) {
+            (true, ..) => FromMinion::Started { jid },
+            // Its return is on its way.
+            (_, true, _) => return Ok(()),
+            (.., true) => {
+                let why = "the job ended, and its return was acknowledged before";
+                self.inner.finish(job::ended(jid, Outcome::Lost, why, self.inner.clock.now()), false).await;
+                return Ok(());
+            }
+            _ => FromMinion::Unknown { jid },
+        };
+        Ok(self.sender.send(Lane::Control, &answer).await?)
+    }
+
+    /// Sends returns as they come, as far as the credit goes.
+    async fn upload(&self) -> Ended {
+        let mut cursor = 0;
+        loop {
+            let next = lock(&self.inner.ledger).pending_from(cursor);
+            let Some((place, pending)) = next else {
+                self.inner.wake.notified().await;
+                continue;
+            };
+            let ret = match pending.ret {
+                Some(ret) => Some((*ret).clone()),
+                None => match self.fetch_spooled(pending.jid).await {
+                    Ok(ret) => ret,
+                    Err(error) => return error.into(),
+                },
+            };
+            cursor = place + 1;
+            if let Err(ended) = self.send_return(place, pending.jid, ret).await {
+                return ended;
+            }
+        }
+    }
+
+    async fn fetch_spooled(&self, jid: JobId) -> Result<Option<Return>, SpoolError> {
+        let spool = self.inner.spool.clone();
+        let read = tokio::task::spawn_blocking(move || spool.read(jid)).await;
+        read.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }))
+    }
+
+    async fn send_return(&self, place: u64, jid: JobId, ret: Option<Return>) -> Result<(), Ended> {
+        let Some(ret) = ret else {
+            tracing::error!(%jid, "a return is gone from the spool");
+            lock(&self.inner.ledger).stored(place);
+            return Ok(());
+        };
+        let needed = {
+            let flow = lock(&self.flow);
+            flow.sent + ret.weight()
+        };
+        self.await_credit(needed).await?;
+        let (seq, received) = {
+            let mut flow = lock(&self.flow);
+            flow.sent = needed;
+            flow.seq += 1;
+            let seq = flow.seq;
+            flow.unstored.push_back((seq, place));
+            flow.acked = flow.received;
+            (seq, flow.received)
+        };
+        let message = FromMinion::Return { seq, ret: Box::new(ret), received };
+        Ok(self.sender.send(Lane::Returns, &message).await?)
+    }
+
+    async fn await_credit(&self, needed: u64) -> Result<(), Ended> {
+        loop {
+            let ask = {
+                let mut flow = lock(&self.flow);
+                if flow.credit >= needed {
+                    return Ok(());
+                }
+                std::mem::replace(&mut flow.wanted, needed) != needed
+            };
+            if ask {
+                self.sender.send(Lane::Control, &FromMinion::Want { bytes: needed }).await?;
+            }
+            self.inner.wake.notified().await;
+        }
+    }
+
+    /// Says that we are here, and notices when the master is not.
+    async fn beat(&self) -> Ended {
+        let mut beats = interval(Duration::from_secs(HEARTBEAT));
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        beats.tick().await;
+        loop {
+            beats.tick().await;
+            let silence = lock(&self.flow).heard.elapsed().as_secs();
+            if silence > HEARTBEAT * DEAD_AFTER {
+                return Ended::Silent(silence);
+            }
+            if let Err(error) = self.sender.try_send(Lane::Control, &FromMinion::Ping { now: local_now() })
+                && error != NetError::Full
+            {
+                return error.into();
+            }
+        }
+    }
+
+    /// When the agent stops: lets the jobs end and the master have their returns, for a while.
+    async fn finish(&self) -> Ended {
+        self.inner.stop.cancelled().await;
+        let deadline = Instant::now() + super::DRAIN;
+        while Instant::now() < deadline && (self.inner.at_work() || lock(&self.inner.ledger).has_pending()) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ended::Stopping
+    }
+}
