@@ -20,9 +20,11 @@ pub mod hosts;
 pub mod needs;
 pub mod preload;
 pub mod process;
+pub mod ran;
 pub mod wait;
 
-pub use fleet::{Fleet, Ran, Transport};
+pub use fleet::{Fleet, Transport};
+pub use ran::Ran;
 
 /// Turns test bodies that take a [`Transport`] into one test per transport:
 /// `over_both! { pings, pings_twice }` gives `tcp::pings`, `zeromq::pings` and so on.

@@ -310,7 +310,7 @@ impl Work<'_> {
         Some(self.with_includes(state, items, sls, env, &path, done, defaults, depth))
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, reason = "what one level of includes hands to the next")]
     fn with_includes(
         &mut self,
         state: Map,

@@ -8,7 +8,10 @@ use crate::{code_lines, files_ending, none, read, root};
 const LINES: usize = 500;
 
 /// Longer files, each with its reason.
-const LONG: &[(&str, &str)] = &[];
+const LONG: &[(&str, &str)] = &[
+    ("states/src/jinja/parser.rs", "one grammar, in which every rule calls the others"),
+    ("states/src/jinja/statements.rs", "one function a statement of Jinja"),
+];
 
 #[test]
 fn files_are_one_idea_each() {
@@ -24,7 +27,7 @@ fn files_are_one_idea_each() {
 
 /// Tables: the file that holds one, its folder, and what a row of it looks like.
 const TABLES: &[(&str, &str, &str)] =
-    &[("minion/src/exec.rs", "minion/src/exec", "{}::TABLE"), ("ctl/src/commands/mod.rs", "ctl/src/commands", "{}::")];
+    &[("minion/src/exec.rs", "minion/src/exec", "{}::"), ("ctl/src/commands/mod.rs", "ctl/src/commands", "{}::")];
 
 /// Files beside a table that are not rows of it.
 const NOT_ROWS: &[(&str, &str)] = &[("minion/src/exec/bind.rs", "reads arguments for all modules")];
