@@ -1,8 +1,8 @@
 //! The agent: what a minion is between its connections.
 //!
 //! An agent has no thread of its own and no global state: any number of them run on one runtime.
-//! `connection` finds the master, `serving` speaks with it, `run` carries out jobs, `calls` is what functions may ask
-//! of the agent.
+//! `connection` finds the master, `serving` speaks with it, `run` carries out jobs, `calls` is
+//! what functions may ask of the agent.
 
 mod calls;
 mod connection;
@@ -46,6 +46,9 @@ const WRITES: usize = 4;
 const SMALL: u64 = 16 * 1024;
 /// How long a stopping agent waits for its jobs, and then for the master to take their returns.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// How often what can matter no more is forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
 /// Why an agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +167,7 @@ impl Agent {
         inner.recover_at_start().await;
         tokio::select! {
             () = connection::forever(inner) => {}
+            () = inner.keep_house() => {}
             () = async { stop.cancelled().await; inner.stop.cancel(); std::future::pending().await } => {}
         }
         inner.drain().await;
@@ -239,9 +243,19 @@ impl Inner {
         }
     }
 
+    /// Never ends.
+    async fn keep_house(&self) {
+        loop {
+            tokio::time::sleep(HOUSEKEEPING).await;
+            self.prune().await;
+        }
+    }
+
     /// Clears old marks away. This also brings to the disk what was forgotten before.
     async fn prune(&self) {
-        if let Err(error) = self.spool.prune(self.clock.now().min(local_now())).await {
+        let now = self.clock.now().min(local_now());
+        lock(&self.ledger).prune(now);
+        if let Err(error) = self.spool.prune(now).await {
             tracing::warn!(%error, "old marks were not cleared away");
         }
     }
@@ -262,7 +276,7 @@ impl Inner {
         let jid = ret.jid;
         let weight = ret.weight();
         let ret = Arc::new(ret);
-        let mut pending = Pending { jid, ret: Some(ret.clone()), spooled: false };
+        let mut pending = Pending { jid, ret: Some(ret.clone()), spooled: false, marked: durable };
         if durable || weight > SMALL {
             match self.spool.keep((*ret).clone()).await {
                 Ok(()) => pending.spooled = true,

@@ -23,11 +23,14 @@ pub struct Pending {
     /// `None`: only in the spool.
     pub ret: Option<Arc<Return>>,
     pub spooled: bool,
+    /// The job has a mark, which must be ended too.
+    pub marked: bool,
 }
 
 struct Known {
     nonce: [u8; 16],
     expires: u64,
+    valid_until: u64,
     /// Asking it again does no harm.
     repeatable: bool,
     running: Option<Arc<Running>>,
@@ -62,14 +65,20 @@ impl Ledger {
         let mut open = Vec::new();
         for (jid, mark) in found.marks {
             self.nonces.insert(mark.nonce, jid);
-            let known = Known { nonce: mark.nonce, expires: mark.expires, repeatable: false, running: None };
+            let known = Known {
+                nonce: mark.nonce,
+                expires: mark.expires,
+                valid_until: mark.valid_until,
+                repeatable: false,
+                running: None,
+            };
             self.known.entry(jid).or_insert(known);
             if !mark.ended {
                 open.push((jid, mark.started));
             }
         }
         for (jid, _) in found.returns {
-            self.push(Pending { jid, ret: None, spooled: true });
+            self.push(Pending { jid, ret: None, spooled: true, marked: true });
         }
         open
     }
@@ -94,10 +103,11 @@ impl Ledger {
     }
 
     pub fn begin(&mut self, running: Arc<Running>, repeatable: bool) {
-        let (jid, nonce, expires) = (running.job.jid, running.job.request.nonce, running.job.expires);
+        let (jid, expires) = (running.job.jid, running.job.expires);
+        let (nonce, valid_until) = (running.job.request.nonce, running.job.request.valid_until);
         self.nonces.insert(nonce, jid);
         self.running += 1;
-        self.known.insert(jid, Known { nonce, expires, repeatable, running: Some(running) });
+        self.known.insert(jid, Known { nonce, expires, valid_until, repeatable, running: Some(running) });
     }
 
     /// A job that was begun by an earlier run goes on.
@@ -132,6 +142,23 @@ impl Ledger {
             let keep = known.running.is_some() || !known.repeatable || known.expires + GRACE > now;
             if !keep {
                 nonces.remove(&known.nonce);
+            }
+            keep
+        });
+    }
+
+    /// Forgets jobs that can come no more at `now`, as [`crate::spool::Spool::prune`] does on the
+    /// disk. Requests of that time are refused from then on.
+    pub fn prune(&mut self, now: u64) {
+        let past = now.saturating_sub(crate::spool::GRACE);
+        let owed: std::collections::HashSet<JobId> = self.pending.values().map(|pending| pending.jid).collect();
+        let (nonces, floor) = (&mut self.nonces, &mut self.floor);
+        self.known.retain(|jid, known| {
+            let over = known.expires.max(known.valid_until) < past;
+            let keep = known.running.is_some() || owed.contains(jid) || !over;
+            if !keep {
+                nonces.remove(&known.nonce);
+                *floor = (*floor).max(known.valid_until);
             }
             keep
         });
@@ -198,7 +225,7 @@ mod tests {
 
     fn end(ledger: &mut Ledger, jid: u64, now: u64) {
         let ret = crate::job::ended(JobId::from_micros(jid), Outcome::Ok, "", 0);
-        ledger.end(Pending { jid: ret.jid, ret: Some(Arc::new(ret)), spooled: false }, now);
+        ledger.end(Pending { jid: ret.jid, ret: Some(Arc::new(ret)), spooled: false, marked: false }, now);
     }
 
     #[test]
@@ -248,6 +275,19 @@ mod tests {
         assert!(matches!(ledger.admit(&job(1, 1)), Admission::Over));
         assert!(matches!(ledger.admit(&job(2, 2)), Admission::Here));
         assert!(matches!(ledger.admit(&job(3, 3)), Admission::Replayed), "older than what is remembered");
+    }
+
+    #[test]
+    fn what_can_come_no_more_is_forgotten_and_refused() {
+        let mut ledger = Ledger::default();
+        begin(&mut ledger, job(1, 1), false);
+        end(&mut ledger, 1, 0);
+        ledger.prune(100 + crate::spool::GRACE + 1);
+        assert!(ledger.knows(JobId::from_micros(1)), "its return is still owed");
+        ledger.stored(0);
+        ledger.prune(100 + crate::spool::GRACE + 1);
+        assert!(!ledger.knows(JobId::from_micros(1)));
+        assert!(matches!(ledger.admit(&job(1, 1)), Admission::Replayed), "whatever the clocks say");
     }
 
     #[test]

@@ -30,7 +30,7 @@ const FLOOR: &str = "floor";
 const CACHE: usize = 1024 * 1024;
 /// Marks and nonces are kept this long after they can matter, in microseconds: two clocks may
 /// differ.
-const GRACE: u64 = 2 * 3_600_000_000;
+pub const GRACE: u64 = 2 * 3_600_000_000;
 
 /// That a job was begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -308,14 +308,21 @@ impl Tables<'_> {
         }
         let encoded = encoded?;
         let before = self.returns.insert(jid.micros(), encoded.as_ref())?.map_or(0, |old| old.value().len());
-        let mark = self.marks.get(jid.micros())?.and_then(|row| codec::decode::<Mark>(row.value(), Limits::SMALL).ok());
-        if let Some(mark) = mark {
-            self.marks.insert(jid.micros(), encode(&Mark { ended: true, ..mark })?.as_ref())?;
-        }
+        self.end_mark(jid)?;
         Ok((bytes + encoded.len() as u64).saturating_sub(before as u64))
     }
 
+    fn end_mark(&mut self, jid: JobId) -> Result<(), redb::Error> {
+        let mark = self.marks.get(jid.micros())?.and_then(|row| codec::decode::<Mark>(row.value(), Limits::SMALL).ok());
+        if let Some(mark) = mark.filter(|mark| !mark.ended) {
+            self.marks.insert(jid.micros(), encode(&Mark { ended: true, ..mark })?.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// The master has it. Its mark is ended here if its return could not be kept before.
     fn drop(&mut self, jid: JobId, bytes: u64) -> Result<u64, redb::Error> {
+        self.end_mark(jid)?;
         let gone = self.returns.remove(jid.micros())?.map_or(0, |old| old.value().len() as u64);
         Ok(bytes.saturating_sub(gone))
     }

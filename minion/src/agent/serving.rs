@@ -169,7 +169,9 @@ impl<'a> Connection<'a> {
                 && seq <= up_to
             {
                 flow.unstored.pop_front();
-                jids.extend(ledger.stored(place).filter(|pending| pending.spooled).map(|pending| pending.jid));
+                jids.extend(
+                    ledger.stored(place).filter(|pending| pending.spooled || pending.marked).map(|pending| pending.jid),
+                );
             }
         }
         if !jids.is_empty() {
