@@ -83,7 +83,6 @@ pub fn order(chunks: Vec<Chunk>, high: &High, context: &Context<'_>) -> Result<V
         let order = graph.chunks[index].data.get("order").and_then(Value::as_i64);
         match (found.is_empty(), order) {
             (false, _) => problems.extend(found),
-            #[allow(clippy::cast_precision_loss, reason = "Salt orders by Python's floats too")]
             (true, Some(order)) if order > 0 && order as f64 > cap - 1.0 => cap = order as f64 + 100.0,
             _ => {}
         }
@@ -408,7 +407,6 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a whole number is what is wanted; `as` saturates")]
 fn whole(number: f64) -> Value {
     Value::from(number as i64)
 }

@@ -180,7 +180,6 @@ fn character(value: &Value) -> Result<String, Error> {
 }
 
 fn integer(value: &Value, conversion: char, spec: &Spec) -> Result<String, Error> {
-    #[allow(clippy::cast_possible_truncation)]
     let number = match value {
         Value::Float(f) => *f as i64,
         other => match other.as_int() {
@@ -248,7 +247,6 @@ fn general(number: f64, precision: usize) -> String {
     if number == 0.0 {
         return "0".into();
     }
-    #[allow(clippy::cast_possible_truncation)]
     let exponent = number.log10().floor() as i32;
     let limit = i32::try_from(precision).unwrap_or(i32::MAX);
     let trim = |text: String| {

@@ -56,7 +56,6 @@ pub enum Key {
 }
 
 impl Key {
-    #[allow(clippy::cast_possible_truncation)]
     fn number(&self) -> Option<i64> {
         match self {
             Key::Bool(b) => Some(i64::from(*b)),
@@ -194,7 +193,6 @@ impl Value {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)]
     pub fn as_float(&self) -> Option<f64> {
         match self {
             Value::Float(f) => Some(*f),
@@ -315,7 +313,6 @@ impl Value {
             (Value::Iter(_, IterKind::Keys), Value::Set(_)) | (Value::Set(_), Value::Iter(_, IterKind::Keys)) => false,
             (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b),
             (Value::Int(a), Value::Int(b)) => a == b,
-            #[allow(clippy::float_cmp)]
             (a, b) => match (a.as_float(), b.as_float()) {
                 (Some(a), Some(b)) => a == b,
                 _ => false,

@@ -109,7 +109,6 @@ impl Node {
             Data::Null => Key::Null,
             Data::Bool(b) => Key::Int(i64::from(*b)),
             Data::Int(i) => Key::Int(*i),
-            #[allow(clippy::cast_possible_truncation)]
             Data::Float(f) if f.fract() == 0.0 && f.abs() < 9e15 => Key::Int(*f as i64),
             Data::Float(f) => Key::Float(f.to_bits()),
             Data::Big(text) => Key::Str(format!("\0{text}").into()),

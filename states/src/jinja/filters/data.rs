@@ -454,7 +454,5 @@ fn human_to_bytes(size: &str, default_unit: &str, metric: bool) -> i64 {
     }
     let power = i32::try_from(power).unwrap_or(0);
     let factor = if decimal && metric { 1000f64.powi(power) } else { 1024f64.powi(power) };
-    #[allow(clippy::cast_possible_truncation, reason = "a count of bytes is whole; `as` saturates")]
-    let bytes = (number * factor) as i64;
-    bytes
+    (number * factor) as i64
 }

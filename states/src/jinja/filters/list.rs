@@ -244,7 +244,6 @@ fn round(_: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Error> {
 fn to_int(value: &Value, args: &Args) -> Result<Value, Error> {
     let default = args.get(0, "default").cloned().unwrap_or(Value::Int(0));
     let base = u32::try_from(args.int_or(1, "base", 10)?).unwrap_or(10);
-    #[allow(clippy::cast_possible_truncation)]
     Ok(match value.check()? {
         Value::Str(text) => {
             let clean = text.trim().replace('_', "");

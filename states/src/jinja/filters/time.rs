@@ -38,7 +38,6 @@ fn cast(value: &Value) -> Result<Zoned, Error> {
 }
 
 fn from_seconds(seconds: f64) -> Result<Zoned, Error> {
-    #[allow(clippy::cast_possible_truncation)]
     let micros = (seconds * 1e6) as i64;
     match Timestamp::from_microsecond(micros) {
         Ok(time) => Ok(time.to_zoned(TimeZone::system())),
