@@ -6,11 +6,21 @@ use proto::Value;
 
 use crate::value;
 
-/// Only ASCII; `, ` and `: ` between items unless there is an indent.
+/// `, ` and `: ` between items unless there is an indent.
 pub fn python(value: &Value, sort_keys: bool, indent: Option<&str>) -> String {
     let mut out = String::new();
     write(&mut out, value, sort_keys, indent, 0);
     out
+}
+
+/// As [`python`], with everything beyond ASCII escaped.
+pub fn python_ascii(value: &Value, sort_keys: bool, indent: Option<&str>) -> String {
+    let escape = |c: char| {
+        let mut units = [0; 2];
+        c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>()
+    };
+    let text = python(value, sort_keys, indent);
+    text.chars().map(|c| if c.is_ascii() { c.to_string() } else { escape(c) }).collect()
 }
 
 fn write(out: &mut String, value: &Value, sort_keys: bool, indent: Option<&str>, depth: usize) {
@@ -87,13 +97,10 @@ fn string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\x08' => out.push_str("\\b"),
             '\x0c' => out.push_str("\\f"),
-            ' '..='~' => out.push(c),
-            other => {
-                let mut units = [0; 2];
-                for unit in other.encode_utf16(&mut units) {
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
+            other => out.push(other),
         }
     }
     out.push('"');
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn writes_as_python_does() {
         let value = json!({"b": [1, 2.0, null], "a": "é\n"});
-        assert_eq!(python(&value, true, None), r#"{"a": "\u00e9\n", "b": [1, 2.0, null]}"#);
+        assert_eq!(python_ascii(&value, true, None), r#"{"a": "\u00e9\n", "b": [1, 2.0, null]}"#);
         assert_eq!(python(&json!({"a": []}), false, Some("  ")), "{\n  \"a\": []\n}");
     }
 }

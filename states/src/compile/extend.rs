@@ -19,7 +19,10 @@ pub fn reconcile(high: &mut High, strict: bool) -> Problems {
     let excluded: Vec<String> = high
         .exclude
         .iter()
-        .filter_map(|exclude| if let Exclude::Sls(sls) = exclude { Some(sls.clone()) } else { None })
+        .filter_map(|exclude| match exclude {
+            Exclude::Bare(sls) | Exclude::Sls(sls) => Some(sls.clone()),
+            Exclude::Id(_) => None,
+        })
         .collect();
     let mut by_name = None;
     for (id, extension) in std::mem::take(&mut high.extend) {
@@ -158,7 +161,7 @@ pub fn exclude(high: &mut High) {
     high.decls.retain(|id, decl| {
         !excludes.iter().any(|exclude| match exclude {
             Exclude::Id(excluded) => **id == **excluded,
-            Exclude::Sls(pattern) => glob::matches(pattern, &decl.sls),
+            Exclude::Bare(pattern) | Exclude::Sls(pattern) => glob::matches(pattern, &decl.sls),
         })
     });
 }

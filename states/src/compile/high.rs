@@ -63,6 +63,9 @@ pub enum Arg {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Exclude {
+    /// `- name`.
+    Bare(String),
+    /// `- sls: name`.
     Sls(String),
     Id(String),
 }
@@ -70,7 +73,7 @@ pub enum Exclude {
 impl Exclude {
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::String(sls) => Some(Self::Sls(sls.clone())),
+            Value::String(sls) => Some(Self::Bare(sls.clone())),
             Value::Object(map) if map.len() == 1 => match map.iter().next() {
                 Some((key, Value::String(name))) if key == "sls" => Some(Self::Sls(name.clone())),
                 Some((key, Value::String(name))) if key == "id" => Some(Self::Id(name.clone())),
@@ -197,7 +200,8 @@ impl High {
         }
         if self.has_exclude {
             let one = |exclude: &Exclude| match exclude {
-                Exclude::Sls(sls) => Value::String(sls.clone()),
+                Exclude::Bare(sls) => Value::String(sls.clone()),
+                Exclude::Sls(sls) => serde_json::json!({ "sls": sls }),
                 Exclude::Id(id) => serde_json::json!({ "id": id }),
             };
             map.insert("__exclude__".into(), Value::Array(self.exclude.iter().map(one).collect()));

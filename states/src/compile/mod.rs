@@ -17,7 +17,7 @@ use proto::{Map, Value};
 
 pub use high::{Arg, Decl, High, StateDecl};
 pub use low::Chunk;
-pub use render::{Rendered, Renderer, Where};
+pub use render::{Rendered, Renderer, Where, rendering};
 pub use top::{Matches, Strategy};
 
 use crate::{Context, Diagnostic};

@@ -11,6 +11,15 @@ use crate::{
     yaml::{self, Node},
 };
 
+thread_local! {
+    static RENDERING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether a template made the call that runs now.
+pub fn rendering() -> bool {
+    RENDERING.get()
+}
+
 /// What came out of the last renderer.
 #[derive(Debug, Clone)]
 pub enum Rendered {
@@ -309,7 +318,10 @@ impl Outside for Reach<'_, '_> {
 
     fn call(&self, function: &str, args: Args) -> Result<proto::Value, CallError> {
         let name: FunctionName = function.parse().map_err(|why: proto::IdError| CallError::Failed(why.to_string()))?;
-        self.renderer.context.call(&name, args)
+        let outer = RENDERING.replace(true);
+        let result = self.renderer.context.call(&name, args);
+        RENDERING.set(outer);
+        result
     }
 
     fn has_function(&self, function: &str) -> bool {

@@ -83,8 +83,39 @@ pub const TABLE: &[Function] = &[
     },
 ];
 
+/// Hides values from whoever looks over a shoulder, as Salt 3008 does: outside of templates a
+/// pillar shows its values only when it is asked to (`unmask=True`).
+fn masked(args: &Args, value: Value) -> Value {
+    match args.named.get("unmask") {
+        Some(unmask) if !unmask.is_null() => {
+            if super::args::truth(unmask) {
+                value
+            } else {
+                mask(value)
+            }
+        }
+        _ if crate::compile::rendering() => value,
+        _ => mask(value),
+    }
+}
+
+const MASK: &str = "**********";
+
+fn mask(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(mask).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, mask(value))).collect()),
+        plain if super::args::truth(&plain) => Value::String(MASK.into()),
+        empty => empty,
+    }
+}
+
 fn get(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
-    let given = Given::new(&args, &["key", "default", "merge", "merge_nested_lists", "delimiter"]);
+    found(context, &args).map(|value| masked(&args, value))
+}
+
+fn found(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
+    let given = Given::new(args, &["key", "default", "merge", "merge_nested_lists", "delimiter"]);
     let key = given.text("key")?;
     let delimiter = given.text_or("delimiter", ":");
     let found = merge::traverse_map(context.pillar, &key, &delimiter);
@@ -119,11 +150,13 @@ fn items(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     if let Some(Value::Object(over)) = args.named.get("pillar") {
         merge::update(&mut pillar, over.clone(), false);
     }
+    let open = context.opts.get("pillar_mask_output") == Some(&Value::Bool(false));
+    let shown = |value: Value| if open { value } else { masked(&args, value) };
     if args.positional.is_empty() {
-        return Ok(Value::Object(pillar));
+        return Ok(shown(Value::Object(pillar)));
     }
     let named = args.positional.iter().map(crate::value::python_str);
-    Ok(Value::Object(named.map(|key| (key.clone(), pillar.get(&key).cloned().unwrap_or_default())).collect()))
+    Ok(shown(Value::Object(named.map(|key| (key.clone(), pillar.get(&key).cloned().unwrap_or_default())).collect())))
 }
 
 fn raw(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
@@ -143,7 +176,7 @@ fn item(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
         let value = merge::traverse_map(context.pillar, &key, &delimiter).cloned();
         (key, value.unwrap_or_else(|| default.clone()))
     });
-    Ok(Value::Object(found.collect()))
+    Ok(masked(&args, Value::Object(found.collect())))
 }
 
 fn keys(context: &Context<'_>, args: Args) -> Result<Value, CallError> {

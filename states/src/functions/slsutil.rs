@@ -192,7 +192,7 @@ fn rendered(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     let work = Renderer::new(context);
     let string = given.get("string").filter(|text| truth(text)).map(value::python_str);
     let (source, path) = match string {
-        Some(text) => (Source::new("text given to slsutil.renderer", &text), String::new()),
+        Some(text) => (Source::new(":string:", &text), ":string:".to_owned()),
         None => {
             let path = given.text("path")?;
             let inside = path.trim_start_matches("salt://").to_owned();

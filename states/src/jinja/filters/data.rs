@@ -266,8 +266,8 @@ fn compare_dicts(value: &Value, args: &Args) -> Result<Value, Error> {
             continue;
         }
         let pair = [
-            (Key::str("new"), after.cloned().unwrap_or_else(blank)),
             (Key::str("old"), before.cloned().unwrap_or_else(blank)),
+            (Key::str("new"), after.cloned().unwrap_or_else(blank)),
         ];
         out.insert(key.clone(), Value::dict(pair.into_iter().collect()));
     }

@@ -25,7 +25,7 @@ pub const TABLE: Table = &[
     ("tojson", |_, v, a| {
         let indent = indent(a.get(0, "indent"))?;
         let sort = a.named.get("sort_keys").map_or(Ok(false), Value::truth)?;
-        let text = json::python(&convert::to_value(&v)?, sort, indent.as_deref());
+        let text = json::python_ascii(&convert::to_value(&v)?, sort, indent.as_deref());
         let safe =
             text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
         Ok(safe.into())

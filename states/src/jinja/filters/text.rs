@@ -187,7 +187,11 @@ fn escape(text: &str) -> String {
 
 fn urlencode(value: &Value) -> Result<String, Error> {
     let pair = |key: &Value, value: &Value| {
-        format!("{}={}", url_quote(&print::str(key), ""), url_quote(&print::str(value), ""))
+        format!(
+            "{}={}",
+            url_quote(&print::str(key), "").replace("%20", "+"),
+            url_quote(&print::str(value), "").replace("%20", "+")
+        )
     };
     match value.check()? {
         Value::Dict(dict) => {

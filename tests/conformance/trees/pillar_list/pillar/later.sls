@@ -1,0 +1,2 @@
+later: {{ v|default('no') }}
+id: {{ opts.id }}

@@ -1,0 +1,6 @@
+base:
+  '*': [one, two]
+  'os:Debian':
+    - match: grain
+    - inc
+  'x*': [never]

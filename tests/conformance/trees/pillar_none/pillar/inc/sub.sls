@@ -1,0 +1,2 @@
+sub: true
+over: sub

@@ -1,0 +1,1 @@
+n: {{ salt['grains.get']('os') }}

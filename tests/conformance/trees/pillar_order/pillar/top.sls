@@ -1,0 +1,12 @@
+base:
+  'minion1':
+    - order: 2
+    - one
+  '*':
+    - order: 1
+    - two
+    - maybe
+  'id:*':
+    - match: grain
+    - ignore_missing: true
+    - gone

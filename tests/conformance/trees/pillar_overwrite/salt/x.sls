@@ -1,0 +1,3 @@
+x:
+  test.nop:
+    - p: {{ pillar | yaml }}

@@ -1,0 +1,3 @@
+extend:
+  nope:
+    test: []

@@ -1,0 +1,3 @@
+include: [short]
+one:
+  test.nop: []

@@ -1,0 +1,3 @@
+a:
+  file:
+    - name: /x

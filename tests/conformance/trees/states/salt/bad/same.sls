@@ -1,0 +1,2 @@
+include: [short]
+one: pkg.installed

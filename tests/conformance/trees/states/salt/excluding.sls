@@ -1,0 +1,4 @@
+include: [several, short]
+exclude:
+  - id: one
+  - sls: several

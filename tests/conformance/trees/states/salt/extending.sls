@@ -1,0 +1,7 @@
+include: [several]
+extend:
+  web:
+    service:
+      - watch: [{file: web}]
+    pkg.installed:
+      - version: 1

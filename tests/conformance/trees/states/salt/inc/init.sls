@@ -1,0 +1,6 @@
+include:
+  - .sub
+  - inc.other
+  - short
+inc-init:
+  test.nop: []

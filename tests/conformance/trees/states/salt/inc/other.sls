@@ -1,0 +1,2 @@
+inc-other:
+  test.nop: []

@@ -1,0 +1,3 @@
+include: [.other, ..names]
+inc-sub:
+  test.nop: []

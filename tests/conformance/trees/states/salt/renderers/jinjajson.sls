@@ -1,0 +1,2 @@
+#!jinja|json
+{"a{{ 1 }}": {"test.nop": []}}

@@ -1,0 +1,3 @@
+#!yaml_jinja
+a{{ 1 }}:
+  test.nop: []

@@ -1,0 +1,3 @@
+#!jinja | yaml
+a{{ 1 }}:
+  test.nop: []

@@ -1,0 +1,8 @@
+web:
+  pkg.installed:
+    - name: nginx
+  service.running:
+    - require: [{pkg: web}]
+  file:
+    - managed
+    - name: /etc/x

@@ -1,0 +1,4 @@
+include: [short]
+dep:
+  test.nop:
+    - require: [{sls: short}]

@@ -1,0 +1,2 @@
+{% extends "vars/base.jinja" %}
+{% block name %}child-{{ super() }}{% endblock %}

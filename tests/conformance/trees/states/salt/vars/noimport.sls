@@ -1,0 +1,2 @@
+{% from "vars/map.jinja" import nope %}
+a{{ nope }}: test.nop

@@ -1,0 +1,5 @@
+include:
+  - dev: d
+  - missing_env: q
+a:
+  test.nop: []

@@ -1,0 +1,4 @@
+include:
+  - dev: d
+b:
+  test.nop: []
