@@ -5,6 +5,7 @@
 
 mod base64;
 pub mod call;
+pub mod compat;
 pub mod compile;
 pub mod config;
 pub mod diag;

@@ -23,6 +23,7 @@ mod salt;
 mod scope;
 mod statements;
 mod tests_table;
+mod uses;
 mod value;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
@@ -31,6 +32,7 @@ pub use convert::{from_node, from_value, to_value};
 pub use eval::Eval;
 pub use lexer::Whitespace;
 use proto::{Args, Map};
+pub use uses::{Use, What, uses};
 pub use value::Value;
 
 use crate::{CallError, Diagnostic, Look, diag::Source};
