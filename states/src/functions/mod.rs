@@ -2,6 +2,7 @@
 //!
 //! One file a module of Salt's, with its rows; [`TABLE`] has them all.
 
+mod alternatives;
 mod args;
 mod config;
 mod cp;
@@ -26,7 +27,8 @@ use crate::{Function, call::Param};
 pub use args::Given;
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 14] = [
+    let tables: [&'static [Function]; 15] = [
+        alternatives::TABLE,
         config::TABLE,
         cp::TABLE,
         defaults::TABLE,
