@@ -8,9 +8,8 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use proto::{
-    JobId, Map, MinionId,
+    JobId, Map, MinionId, Packed,
     message::{Absent, MinionRow, Refusal, ToMinion},
     sign::Signed,
     target::{Nodegroups, Target, TargetError},
@@ -77,8 +76,8 @@ struct Member {
     last_seen: Option<u64>,
     version: Option<String>,
     address: Option<String>,
-    /// What it claims of itself, in msgpack: ten thousand parsed maps would not fit.
-    grains: Bytes,
+    /// What it claims of itself: ten thousand parsed maps would not fit.
+    grains: Packed,
     /// What the master says of it.
     fixed: Map,
 }
@@ -114,7 +113,7 @@ impl Fleet {
     }
 
     /// A minion is connected. Gives its earlier connection, which is to be closed.
-    pub fn connect(&self, id: &MinionId, link: Arc<Link>, grains: Bytes, fixed: Map, now: u64) -> Option<Arc<Link>> {
+    pub fn connect(&self, id: &MinionId, link: Arc<Link>, grains: Packed, fixed: Map, now: u64) -> Option<Arc<Link>> {
         let mut members = self.members();
         let member = members.entry(id.clone()).or_default();
         member.since = Some(now);
@@ -150,7 +149,7 @@ impl Fleet {
         }
     }
 
-    pub fn set_grains(&self, id: &MinionId, grains: Bytes) {
+    pub fn set_grains(&self, id: &MinionId, grains: Packed) {
         if let Some(member) = self.members().get_mut(id) {
             member.grains = grains;
         }

@@ -1,7 +1,7 @@
 //! Grains of ten thousand minions, kept as msgpack and looked into only where a target asks.
 
 use proto::{
-    Map, MinionId, codec,
+    Map, MinionId, Packed,
     target::{Nodegroups, Subject, Target},
 };
 
@@ -18,8 +18,8 @@ impl<'a> Matcher<'a> {
         Self { target, nodegroups, looks_beyond_ids: target.looks_beyond_ids() }
     }
 
-    /// `grains` are the minion's claims in msgpack, `fixed` are the master's word.
-    pub fn matches(&self, id: &MinionId, grains: &[u8], fixed: &Map) -> bool {
+    /// `grains` are the minion's claims, `fixed` are the master's word.
+    pub fn matches(&self, id: &MinionId, grains: &Packed, fixed: &Map) -> bool {
         let grains = if self.looks_beyond_ids { all(grains, fixed) } else { Map::new() };
         let subject = Subject { id: id.as_str(), grains: &grains, pillar: None, nodegroups: Some(self.nodegroups) };
         self.target.matches(&subject)
@@ -27,8 +27,8 @@ impl<'a> Matcher<'a> {
 }
 
 /// All grains of one minion; those that the master fixed win.
-pub fn all(grains: &[u8], fixed: &Map) -> Map {
-    let mut all: Map = codec::decode(grains, codec::Limits::SMALL).unwrap_or_default();
+pub fn all(grains: &Packed, fixed: &Map) -> Map {
+    let mut all = grains.open().unwrap_or_default();
     all.extend(fixed.clone());
     all
 }

@@ -177,7 +177,7 @@ async fn a_ping_is_answered_and_each_step_is_told() {
     let minion = start(parts(root.path(), &master.address()));
     let (mut line, hello) = master.welcome().await;
     assert_eq!((hello.id.as_str(), hello.running, hello.spooled), ("web1", vec![], vec![]));
-    assert_eq!(hello.grains["os"], "Debian");
+    assert_eq!(hello.grains.open().unwrap()["os"], "Debian");
     line.publish(master.job(1, "test.ping", Args::default())).await;
     // A quick answer is its own acknowledgement.
     let FromMinion::Return { seq: 1, ret, received: 1 } = line.next().await else { panic!("no return") };

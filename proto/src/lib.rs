@@ -16,6 +16,7 @@ pub mod layout;
 pub mod message;
 #[cfg(feature = "net")]
 pub mod net;
+mod packed;
 pub mod session;
 pub mod sign;
 pub mod target;
@@ -24,6 +25,7 @@ pub use args::Args;
 pub use glob::Glob;
 pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};
 pub use job::{Batch, Job, Outcome, Publish, Request, Return, RunOptions};
+pub use packed::Packed;
 pub use target::{Nodegroups, Subject, Target, TargetError};
 
 /// A value as functions take and give it: what JSON can say, mappings in their order.

@@ -28,7 +28,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JobId, Map, MinionId, OperatorName, Return, Value, job::Outcome, job::PairEnd, sign::PublicKey, sign::Signed,
+    JobId, Map, MinionId, OperatorName, Packed, Return, Value, job::Outcome, job::PairEnd, sign::PublicKey,
+    sign::Signed,
 };
 
 pub const DOWN_JOBS: u64 = 64;
@@ -56,7 +57,7 @@ pub struct MinionHello {
     pub version: String,
     /// A one-time enrolment token, for a key that the master does not know yet.
     pub token: Option<String>,
-    pub grains: Map,
+    pub grains: Packed,
     /// The minion's clock, in microseconds since 1970.
     pub now: u64,
     /// Jobs that it has and that have not ended.
@@ -160,7 +161,7 @@ pub enum FromMinion {
         data: Value,
     },
     /// Grains have changed.
-    Grains(Map),
+    Grains(Packed),
     /// What became of a job the master asked about: nothing known of it, so it never started.
     Unknown {
         jid: JobId,

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use proto::{
-    Args, JobId, Map, OperatorName, Publish, Request, RunOptions,
+    Args, JobId, Map, OperatorName, Packed, Publish, Request, RunOptions,
     codec::{self, Limits},
     frame::{Fragmenter, LaneLimits, Reassembler},
     layout,
@@ -134,7 +134,7 @@ impl Me {
             id: id.parse().expect("a good id"),
             version: "enemy".into(),
             token: None,
-            grains: Map::new(),
+            grains: Packed::default(),
             now: now(),
             running: Vec::new(),
             spooled: Vec::new(),

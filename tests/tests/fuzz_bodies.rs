@@ -6,7 +6,7 @@ mod bodies;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use proto::{
-    Args, JobId, Map, Publish, Request, Return, RunOptions, codec,
+    Args, JobId, Map, Packed, Publish, Request, Return, RunOptions, codec,
     job::Outcome,
     message::{FromMinion, Hello, MinionHello, ToMinion},
     session::{Initiator, Local, Peer},
@@ -42,7 +42,7 @@ fn messages() -> Vec<Vec<u8>> {
         id: "web1".parse().unwrap(),
         version: "0.1.0".into(),
         token: None,
-        grains: Map::from_iter([("os".to_owned(), json!("Debian"))]),
+        grains: Packed::new(&Map::from_iter([("os".to_owned(), json!("Debian"))])).unwrap(),
         now: 1,
         running: vec![jid],
         spooled: vec![],

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use proto::{
-    JobId, MinionId, Return, codec,
+    JobId, MinionId, Return,
     delivery::Outbox,
     frame::LaneLimits,
     message::{
@@ -50,18 +50,22 @@ pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, s
         return;
     }
     receiver.set_limits(LaneLimits::default());
-    let grains = codec::encode(&hello.grains).unwrap_or_default();
     let (link, orders) = Link::new(peer.address.clone(), hello.version.clone(), now);
     link.heard(now, Some(hello.now));
-    if let Some(earlier) = master.fleet.connect(&hello.id, link.clone(), grains.clone(), fixed_grains, now) {
+    if let Some(earlier) = master.fleet.connect(&hello.id, link.clone(), hello.grains.clone(), fixed_grains, now) {
         earlier.tell(Down::Close(Refusal::Replaced));
     }
     tracing::info!(minion = %hello.id, address = %peer.address, version = %hello.version, "minion connected");
     master.events.minion_start(&hello.id);
     let has: HashSet<JobId> = hello.running.iter().chain(&hello.spooled).copied().collect();
     master.jobs.connected(&hello.id, &has);
-    let record =
-        MinionRecord { id: hello.id.clone(), last_seen: now, version: hello.version, address: peer.address, grains };
+    let record = MinionRecord {
+        id: hello.id.clone(),
+        last_seen: now,
+        version: hello.version,
+        address: peer.address,
+        grains: hello.grains,
+    };
     master.store.minion(record).await;
 
     let connection = Connection::new(master.clone(), hello.id.clone(), link.clone(), sender);
@@ -258,7 +262,6 @@ impl Connection {
             FromMinion::Output { jid, stream, text } => self.master.jobs.output(&self.id, jid, stream, &text),
             FromMinion::Event { tag, data } => self.event(tag, data),
             FromMinion::Grains(grains) => {
-                let grains = codec::encode(&grains).unwrap_or_default();
                 self.master.fleet.set_grains(&self.id, grains);
             }
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,

@@ -11,7 +11,7 @@ mod writer;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use proto::{
-    Args, FunctionName, JobId, Map, MinionId, OperatorName, Outcome, codec,
+    Args, FunctionName, JobId, Map, MinionId, OperatorName, Outcome, Packed, codec,
     job::PairEnd,
     message::{KeyRow, OperatorEntry},
     sign::Signed,
@@ -57,8 +57,7 @@ pub struct MinionRecord {
     pub last_seen: u64,
     pub version: String,
     pub address: String,
-    /// Its grains in msgpack.
-    pub grains: bytes::Bytes,
+    pub grains: Packed,
 }
 
 /// An audit row.

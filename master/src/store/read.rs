@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::{
-    JobId, MinionId, Outcome, Return,
+    JobId, MinionId, Outcome, Packed, Return,
     job::PairEnd,
     message::{JobFilter, JobRow, KeyRow, OperatorEntry},
     sign::{PublicKey, Signed},
@@ -148,7 +148,7 @@ impl Store {
                     last_seen: row.try_get::<i64, _>("last_seen")? as u64,
                     version: row.try_get("version")?,
                     address: row.try_get("address")?,
-                    grains: row.try_get::<Vec<u8>, _>("grains")?.into(),
+                    grains: Packed::from_bytes(row.try_get::<Vec<u8>, _>("grains")?),
                 })
             })
             .collect()

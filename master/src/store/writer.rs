@@ -175,7 +175,7 @@ async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), Stor
         .bind(minion.last_seen as i64)
         .bind(minion.version.clone())
         .bind(minion.address.clone())
-        .bind(minion.grains.to_vec()),
+        .bind(minion.grains.as_bytes().to_vec()),
         Write::Seen(id, at) => sqlx::query("UPDATE minions SET last_seen = $2 WHERE id = $1").bind(id.to_string()).bind(*at as i64),
         Write::MinionGone(id, _) => sqlx::query("DELETE FROM minions WHERE id = $1").bind(id.to_string()),
         Write::Audit(audit) => sqlx::query("INSERT INTO audit (at, operator, origin, action, outcome) VALUES ($1, $2, $3, $4, $5)")

@@ -4,8 +4,9 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use nix::sys::signal::Signal;
 use proto::{
-    Value, event,
+    Packed, Value, event,
     message::{FromMinion, Lane},
+    net::NetError,
 };
 use states::{CallError, call::Agent};
 
@@ -78,7 +79,9 @@ impl Inner {
         }
         let sender = lock(&self.sender).clone();
         if let Some(sender) = sender {
-            let sent = sender.try_send(Lane::Control, &FromMinion::Grains((*self.grains()).clone()));
+            let sent = Packed::new(&self.grains())
+                .map_err(NetError::from)
+                .and_then(|grains| sender.try_send(Lane::Control, &FromMinion::Grains(grains)));
             if let Err(error) = sent {
                 tracing::warn!(%error, "the master was not told the new grains");
             }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use proto::{
+    Packed,
     message::{DEAD_AFTER, HEARTBEAT, Hello, Lane, MinionHello, Refusal, ToMinion},
     net::{self, Channel, NetError, Receiver, Sender},
     session::SessionError,
@@ -164,7 +165,7 @@ async fn greet(inner: &Arc<Inner>, channel: Channel) -> Result<(Sender, Receiver
         id: inner.config.id.clone(),
         version: crate::VERSION.into(),
         token: inner.config.keys.enroll_token.clone(),
-        grains: (*inner.grains()).clone(),
+        grains: Packed::new(&inner.grains()).map_err(NetError::from)?,
         now: local_now(),
         running,
         spooled,
