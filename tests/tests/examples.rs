@@ -19,7 +19,7 @@ fn call(example: &str, words: &[&str]) -> Value {
 #[test]
 fn the_web_server_compiles_for_its_minion() {
     assert_eq!(call("web-server", &["state.show_top"]), json!({ "base": ["webserver"] }));
-    let pillar = call("web-server", &["pillar.items"]);
+    let pillar = call("web-server", &["pillar.items", "unmask=True"]);
     assert_eq!(pillar["webserver"]["sites"]["example.org"]["greeting"], "Hello from web1");
 
     let low = call("web-server", &["state.show_low_sls", "webserver"]);
