@@ -40,8 +40,9 @@ pub fn permit<'a>(
     Ok(())
 }
 
-/// May this operator change keys, operators and other things of the master itself? `what` is a
-/// name such as `key.accept`, which rules list as `@key.*`-less plain functions: `master.key`.
+/// May this operator look at or change keys, operators and other things of the master itself?
+/// `what` is a name such as `key.accept`; rules list it among their functions (`key.*`). Their
+/// targets do not matter here.
 ///
 /// # Errors
 /// A [`Fault`] that says what is missing.
