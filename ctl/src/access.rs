@@ -10,6 +10,7 @@ use std::{
 
 use proto::{
     layout,
+    net::Transport,
     session::Pin,
     sign::{Fingerprint, Identity, StaticPublic},
 };
@@ -38,15 +39,6 @@ pub struct CtlFile {
     pub master_fingerprint: Option<Fingerprint>,
     /// `tcp` or `zeromq`, as the master's.
     pub transport: Option<Transport>,
-}
-
-/// What carries the frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    #[default]
-    Tcp,
-    Zeromq,
 }
 
 /// Everything that a connection needs.

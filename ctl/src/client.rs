@@ -10,11 +10,7 @@ use proto::{
     sign::{self, Identity, PublicKey, Signed, StaticKey},
 };
 
-use crate::{
-    access::{Door, Transport},
-    cli::Global,
-    error::Error,
-};
+use crate::{access::Door, cli::Global, error::Error};
 
 /// How long a signed request is good for, in microseconds: a day.
 const VALID: u64 = 24 * 3600 * 1_000_000;
@@ -85,10 +81,7 @@ async fn patiently(door: &Door) -> Result<Channel, NetError> {
 }
 
 async fn session(door: &Door) -> Result<Channel, NetError> {
-    let link = match door.transport {
-        Transport::Tcp => net::tcp::dial(&door.address).await,
-        Transport::Zeromq => net::zeromq::dial(&door.address).await,
-    }?;
+    let link = door.transport.dial(&door.address).await?;
     // A session key of its own for each connection: what it certifies is the identity.
     let local = Local::new(&door.identity, StaticKey::generate());
     let peer = Peer { pin: door.pin, known_static: door.known_static };

@@ -9,6 +9,7 @@ use std::{
 use proto::{
     Map,
     message::OperatorEntry,
+    net::Transport,
     target::{Nodegroups, Target},
 };
 use serde::Deserialize;
@@ -48,14 +49,6 @@ pub struct Config {
     pub log_level: Option<String>,
     /// `text` or `json`.
     pub log_format: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    #[default]
-    Tcp,
-    Zeromq,
 }
 
 /// An operator in the configuration.

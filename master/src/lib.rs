@@ -21,7 +21,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 use proto::{
     JobId, OperatorName, layout,
     message::{OperatorEntry, Refusal},
-    net::{self, Acceptor, GateLimits},
+    net::{Acceptor, GateLimits},
     session::Local,
 };
 use states::diag::Diagnostic;
@@ -94,10 +94,7 @@ pub async fn run(
         .await
         .map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
     let port = listener.local_addr().map_or(config.port, |address| address.port());
-    let transport = match config.transport {
-        config::Transport::Tcp => net::Transport::Tcp,
-        config::Transport::Zeromq => net::Transport::ZeroMq,
-    };
+    let transport = config.transport;
     let listener = transport.listen(listener).await.map_err(|source| io(&config.root_dir, source))?;
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proto::{Map, MinionId, Value, sign::Fingerprint, sign::PublicKey};
+use proto::{Map, MinionId, Value, net::Transport, sign::Fingerprint, sign::PublicKey};
 use serde::Deserialize;
 use states::{
     Diagnostic,
@@ -93,14 +93,6 @@ pub struct Keys {
     pub state_top_saltenv: Value,
     pub test: Value,
     pub top_file_merging_strategy: Value,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    #[default]
-    Tcp,
-    Zeromq,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

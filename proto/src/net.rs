@@ -60,8 +60,9 @@ pub struct Link {
     pub ip: Option<IpAddr>,
 }
 
-/// What carries the frames.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What carries the frames; `tcp` or `zeromq` in configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
     #[default]
     Tcp,

@@ -5,11 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use master::config::Transport as Configured;
-use proto::layout;
+use proto::{layout, net::Transport};
 
 use crate::{
-    access::{Transport, diagnosed},
+    access::diagnosed,
     cli::Global,
     daemon::{self, Daemon},
     error::{Error, Exit, Outcome},
@@ -34,7 +33,7 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     let config = loaded.config;
     let level = logging::start(config.log_level.as_deref(), config.log_format.as_deref(), global.verbose)?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    if config.transport == Configured::Zeromq && !is_private(config.interface) {
+    if config.transport == Transport::ZeroMq && !is_private(config.interface) {
         tracing::warn!(
             interface = %config.interface,
             "transport: zeromq is meant for trusted networks, and this address may be reached from others"
@@ -78,11 +77,8 @@ pub fn here(dir: &Path) -> Result<Option<Here>, Error> {
     if loaded.files.is_empty() && !config.root_dir.join(layout::FIRST_OPERATOR_KEY).exists() {
         return Ok(None);
     }
-    let transport = match config.transport {
-        Configured::Tcp => Transport::Tcp,
-        Configured::Zeromq => Transport::Zeromq,
-    };
-    Ok(Some(Here { root_dir: config.root_dir, interface: config.interface, port: config.port, transport }))
+    let (interface, port, transport) = (config.interface, config.port, config.transport);
+    Ok(Some(Here { root_dir: config.root_dir, interface, port, transport }))
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ use tokio::time::{sleep, timeout};
 use super::{Inner, lock, serving::Connection};
 use crate::{
     clock::local_now,
-    config::Transport,
     pki::{self, Pinned},
     spool::SpoolError,
 };
@@ -122,10 +121,7 @@ async fn once(inner: &Arc<Inner>) -> Ended {
 async fn connect(inner: &Arc<Inner>) -> Result<(Sender, Receiver, PublicKey), Ended> {
     let known = lock(&inner.pinned).clone();
     let peer = pki::expected(inner.config.master_fingerprint, known.as_ref());
-    let transport = match inner.config.keys.transport {
-        Transport::Tcp => net::Transport::Tcp,
-        Transport::Zeromq => net::Transport::ZeroMq,
-    };
+    let transport = inner.config.keys.transport;
     let link = timeout(Duration::from_secs(10), transport.dial(&inner.config.master.to_string()))
         .await
         .map_err(|_| NetError::Timeout("the connection"))??;
