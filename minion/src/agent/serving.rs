@@ -111,6 +111,8 @@ impl<'a> Connection<'a> {
             }
             ToMinion::Fate { jid } => self.fate(jid).await?,
             ToMinion::Ping { now } => self.inner.clock.told(now),
+            // Nothing is asked yet.
+            ToMinion::Part { .. } | ToMinion::Failed { .. } => {}
             ToMinion::Welcome { now, fixed_grains } => {
                 self.inner.clock.told(now);
                 self.inner.fix_grains(fixed_grains);
