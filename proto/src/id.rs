@@ -1,7 +1,7 @@
 //! Names that come from outside, parsed once: after that the type says that they are safe to
 //! print, to compare and to use as a file name.
 
-use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -19,28 +19,29 @@ pub enum IdError {
     Form { kind: &'static str, text: String, form: &'static str },
 }
 
+/// A name that is parsed once, by a function that says why it is none.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
-        impl FromStr for $name {
-            type Err = IdError;
-            fn from_str(text: &str) -> Result<Self, IdError> {
+        impl std::str::FromStr for $name {
+            type Err = $crate::IdError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
                 $check(text)?;
                 Ok(Self(text.into()))
             }
         }
         impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(text: String) -> Result<Self, IdError> {
+            type Error = $crate::IdError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
                 text.parse()
             }
         }
@@ -49,7 +50,7 @@ macro_rules! name_type {
                 name.0.as_ref().to_owned()
             }
         }
-        impl Borrow<str> for $name {
+        impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
             }
@@ -59,18 +60,19 @@ macro_rules! name_type {
                 &self.0
             }
         }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
             }
         }
     };
 }
+pub(crate) use name_type;
 
 name_type! {
     /// A minion's id: 1 to 253 bytes of `A-Z a-z 0-9 . _ - @ : +`, not beginning with `.` or `-`.
@@ -111,7 +113,12 @@ fn check_function(text: &str) -> Result<(), IdError> {
     }
 }
 
-fn check(kind: &'static str, text: &str, limit: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdError> {
+pub(crate) fn check(
+    kind: &'static str,
+    text: &str,
+    limit: usize,
+    allowed: impl Fn(char) -> bool,
+) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { kind });
     }

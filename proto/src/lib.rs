@@ -10,22 +10,27 @@ pub mod delivery;
 pub mod event;
 pub mod frame;
 mod glob;
+mod hash;
 mod id;
 pub mod job;
 pub mod layout;
+pub mod manifest;
 pub mod message;
 #[cfg(feature = "net")]
 pub mod net;
 mod packed;
+pub mod question;
 pub mod session;
 pub mod sign;
 pub mod target;
 
 pub use args::Args;
 pub use glob::Glob;
+pub use hash::Hash;
 pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};
 pub use job::{Batch, Job, Outcome, Publish, Request, Return, RunOptions};
 pub use packed::Packed;
+pub use question::Question;
 pub use target::{Nodegroups, Subject, Target, TargetError};
 
 /// A value as functions take and give it: what JSON can say, mappings in their order.

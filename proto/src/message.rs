@@ -21,6 +21,7 @@
 //!   its spool (it sends these again at once). For every open pair of that minion that is not
 //!   among them the master sends the job again if it is within its TTL (the minion dedupes by
 //!   jid), and asks `Fate` otherwise.
+//! * A minion's own questions (`Ask`) are a matter apart: [`question`](crate::question).
 
 use std::sync::Arc;
 
@@ -28,8 +29,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JobId, Map, MinionId, OperatorName, Packed, Return, Value, job::Outcome, job::PairEnd, sign::PublicKey,
-    sign::Signed,
+    JobId, Map, MinionId, OperatorName, Packed, Question, Return, Value, job::Outcome, job::PairEnd,
+    question::Unanswered, sign::PublicKey, sign::Signed,
 };
 
 pub const DOWN_JOBS: u64 = 64;
@@ -169,6 +170,11 @@ pub enum FromMinion {
     Ping {
         now: u64,
     },
+    /// For files, pillar or the mine: see [`question`](crate::question).
+    Ask {
+        id: u32,
+        question: Question,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -203,6 +209,17 @@ pub enum ToMinion {
     },
     Ping {
         now: u64,
+    },
+    /// A piece of the answer to question `id`, at most [`PART`](crate::question::PART) bytes.
+    Part {
+        id: u32,
+        bytes: Bytes,
+        last: bool,
+    },
+    /// Question `id` has no answer, or no more of it.
+    Failed {
+        id: u32,
+        why: Unanswered,
     },
 }
 

@@ -3,18 +3,19 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use proto::{
-    JobId, MinionId, Return,
+    JobId, MinionId, Question, Return,
     delivery::Outbox,
     frame::LaneLimits,
     message::{
         DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Refusal, ToMinion, UP_BYTES,
     },
     net::{Receiver, Sender},
+    question::{self, Unanswered},
     sign::{PublicKey, Signed},
 };
-use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet, time::Instant};
 
-use super::{Master, farewell, host};
+use super::{Master, farewell, host, questions};
 use crate::{
     clock,
     fleet::{Down, Link},
@@ -122,6 +123,8 @@ struct Connection {
     wanting: bool,
     next_return: u64,
     events_left: u32,
+    /// Questions that are being answered; they end with the connection.
+    asked: JoinSet<()>,
     /// What is said last, when it is the master that ends the connection.
     farewell: Option<ToMinion>,
 }
@@ -145,6 +148,7 @@ impl Connection {
             wanting: false,
             next_return: 1,
             events_left: EVENTS_PER_BEAT,
+            asked: JoinSet::new(),
             farewell: None,
         }
     }
@@ -266,6 +270,7 @@ impl Connection {
             }
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
             FromMinion::Ping { now: theirs } => self.link.heard(now, Some(theirs)),
+            FromMinion::Ask { id, question } => self.asked(id, question).await?,
         }
         Ok(())
     }
@@ -310,6 +315,18 @@ impl Connection {
                 link.tell(Down::Granted(permit));
             }
         });
+        Ok(())
+    }
+
+    /// Answers beside all else, so many questions at a time.
+    async fn asked(&mut self, id: u32, question: Question) -> Result<(), End> {
+        while self.asked.try_join_next().is_some() {}
+        if self.asked.len() >= question::MOST_OPEN {
+            let why = format!("more than {} questions at once", question::MOST_OPEN);
+            return self.say(ToMinion::Failed { id, why: Unanswered::new(question::Kind::Busy, why) }).await;
+        }
+        let (master, minion, sender) = (self.master.clone(), self.id.clone(), self.sender.clone());
+        self.asked.spawn(questions::answer(master, minion, sender, id, question));
         Ok(())
     }
 

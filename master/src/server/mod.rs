@@ -3,6 +3,7 @@
 mod admin;
 mod minion;
 mod operator;
+mod questions;
 
 use std::{
     sync::Arc,
