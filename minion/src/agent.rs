@@ -179,6 +179,11 @@ impl Agent {
         lock(&self.0.sender).is_some()
     }
 
+    /// Whether no job runs.
+    pub fn is_idle(&self) -> bool {
+        lock(&self.0.ledger).all_running().is_empty()
+    }
+
     pub fn counters(&self) -> &Counters {
         &self.0.counters
     }
@@ -287,6 +292,16 @@ impl Inner {
         if pending.spooled && weight > SMALL {
             pending.ret = None;
         }
+        self.owe(pending);
+    }
+
+    /// The same for a return of at most [`SMALL`] whose job has no mark: nothing of it is kept on
+    /// the disk, so there is nothing to wait for.
+    fn finish_small(&self, ret: Return) {
+        self.owe(Pending { jid: ret.jid, ret: Some(Arc::new(ret)), spooled: false, marked: false });
+    }
+
+    fn owe(&self, pending: Pending) {
         lock(&self.ledger).end(pending, self.clock.now());
         self.counters.returns.fetch_add(1, Relaxed);
         self.wake.notify_one();

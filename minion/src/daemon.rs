@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent::{Agent, Exit, Parts},
     config::Config,
-    grains,
+    footprint, grains,
     host::Local,
     pki::{self, Pinned, PkiError},
 };
@@ -92,7 +92,12 @@ async fn serve(config: Config, program: PathBuf, stop: CancellationToken) -> Res
     let reload = CancellationToken::new();
     let signals = tokio::spawn(signals(dir, stop.clone(), reload.clone()));
     notify(&[sd_notify::NotifyState::Ready]);
+    let small = tokio::spawn({
+        let agent = agent.clone();
+        footprint::watch(move || agent.is_idle())
+    });
     let exit = agent.run(stop).await;
+    small.abort();
     notify(&[sd_notify::NotifyState::Stopping]);
     signals.abort();
     Ok(if reload.is_cancelled() { Exit::Restart } else { exit })

@@ -25,6 +25,37 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::n
     own.chain(states::functions::all().iter().copied()).map(|function| (function.name, function)).collect()
 });
 
+/// Functions that answer out of memory: no file, no process, no lock that is held for long, and
+/// little arithmetic. They run where the job arrives, and cost no thread.
+static INSTANT: &[&str] = &[
+    "grains.get",
+    "grains.has_value",
+    "grains.item",
+    "grains.items",
+    "grains.ls",
+    "saltutil.find_job",
+    "saltutil.is_running",
+    "saltutil.running",
+    "test.arg",
+    "test.arg_clean",
+    "test.arg_type",
+    "test.echo",
+    "test.exception",
+    "test.fail",
+    "test.false",
+    "test.kwarg",
+    "test.outputter",
+    "test.ping",
+    "test.retcode",
+    "test.true",
+    "test.version",
+];
+
+/// Whether a function answers at once; see [`INSTANT`].
+pub fn is_instant(name: &str) -> bool {
+    INSTANT.binary_search(&name).is_ok()
+}
+
 /// What can be called on a minion.
 pub struct Table;
 
@@ -42,4 +73,20 @@ impl Functions for Table {
 /// nothing.
 pub fn matches(glob: &str, name: &str) -> bool {
     proto::event::matches(glob, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use states::Effect;
+
+    use super::*;
+
+    #[test]
+    fn what_is_instant_exists_and_only_reads() {
+        assert!(INSTANT.is_sorted());
+        for name in INSTANT {
+            assert_eq!(Table.find(name).map(|function| function.effect), Some(Effect::Reads), "{name}");
+        }
+        assert!(is_instant("test.ping") && !is_instant("test.sleep") && !is_instant("cmd.run"));
+    }
 }

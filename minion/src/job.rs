@@ -150,6 +150,11 @@ pub fn effect(job: &Job) -> Effect {
 
 /// Runs a job to its end, on this thread. Never panics: a function that does has failed.
 pub fn perform(running: &Arc<Running>, site: &Site<'_>, started: u64) -> Return {
+    perform_here(running, site, started).0
+}
+
+/// The same for a caller in this process, who also learns why there is no value.
+pub fn perform_here(running: &Arc<Running>, site: &Site<'_>, started: u64) -> (Return, Option<CallError>) {
     let begun = Instant::now();
     let retcode = AtomicI32::new(0);
     let outcome = catch_unwind(AssertUnwindSafe(|| call(running, site, &retcode))).unwrap_or_else(|panic| {
@@ -157,11 +162,12 @@ pub fn perform(running: &Arc<Running>, site: &Site<'_>, started: u64) -> Return 
         tracing::error!(jid = %running.job.jid, function = %running.job.request.function, what, "a function panicked");
         Err(CallError::failed(format!("the function panicked, which is a fault of ours: {what}")))
     });
+    let error = outcome.as_ref().err().cloned();
     let mut ret = judge(running, outcome, retcode.into_inner());
     ret.started = started;
     ret.duration = begun.elapsed().as_micros() as u64;
     bound(&mut ret);
-    ret
+    (ret, error)
 }
 
 fn call(running: &Arc<Running>, site: &Site<'_>, retcode: &AtomicI32) -> Result<Value, CallError> {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod daemon;
 pub mod exec;
 mod fault;
+mod footprint;
 pub mod grains;
 pub mod host;
 pub mod job;

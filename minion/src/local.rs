@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicI32};
 
 use proto::{Args, FunctionName, Job, JobId, Map, Request, Return, RunOptions};
 use states::{
-    Context,
+    CallError, Context,
     tree::{Folders, Tree},
 };
 
@@ -16,10 +16,17 @@ use crate::{
     job::{self, Live, Running, Site},
 };
 
-/// Calls a function here and gives what a minion would return, errors included. Nothing is
-/// marked, spooled or sent: it runs on this thread, as the user who asks. `live` gets output
-/// lines while it runs.
-pub fn call(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Return {
+/// What a call on this host came to.
+pub struct Called {
+    /// As a minion would return it: where there is an error, `value` is its text.
+    pub ret: Return,
+    /// Why the function gave no value, with places and hints where there are any.
+    pub error: Option<CallError>,
+}
+
+/// Calls a function here. Nothing is marked, spooled or sent: it runs on this thread, as the user
+/// who asks. `live` gets output lines while it runs.
+pub fn perform(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Called {
     let now = local_now();
     let job = Job { jid: JobId::from_micros(now), request: request(function, args), expires: u64::MAX, tree: None };
     let grains = Arc::new(grains::of(config));
@@ -27,7 +34,13 @@ pub fn call(config: &Config, function: FunctionName, args: Args, live: Option<Li
     let tree = tree(config);
     let pillar = pillar(config, &system, &*tree);
     let site = Site { id: &config.id, system, grains, tree: &*tree, pillar: &pillar, opts: &config.opts, agent: None };
-    job::perform(&Arc::new(Running::new(job, live)), &site, now)
+    let (ret, error) = job::perform_here(&Arc::new(Running::new(job, live)), &site, now);
+    Called { ret, error }
+}
+
+/// The same, with errors as text alone.
+pub fn call(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Return {
+    perform(config, function, args, live).ret
 }
 
 /// The pillar that `pillar_roots` gives this host; what is wrong with it stands in `_errors`.

@@ -7,6 +7,7 @@ use std::{
 
 use proto::{
     Packed,
+    delivery::Backoff,
     message::{DEAD_AFTER, HEARTBEAT, Hello, Lane, MinionHello, Refusal, ToMinion},
     net::{self, Channel, NetError, Receiver, Sender},
     session::SessionError,
@@ -22,9 +23,7 @@ use crate::{
     spool::SpoolError,
 };
 
-/// The longest wait between two tries, whoever asks for it.
-const LONGEST: Duration = Duration::from_secs(300);
-/// The first wait; it doubles with each failure, up to [`USUAL`].
+/// The longest first wait; it doubles with each failure, up to [`USUAL`].
 const SHORTEST: Duration = Duration::from_millis(250);
 const USUAL: Duration = Duration::from_secs(20);
 
@@ -51,16 +50,22 @@ pub enum Ended {
 
 /// Keeps a connection until the agent is to stop.
 pub async fn forever(inner: &Arc<Inner>) {
-    let mut failures = 0u32;
+    let mut backoff = Backoff::new(SHORTEST, USUAL);
+    let mut stale = false;
     while !inner.stopping() {
         let before = inner.counters.connections.load(Relaxed);
         let ended = once(inner).await;
         if inner.counters.connections.load(Relaxed) > before {
-            failures = 0;
+            backoff.reset();
         }
         report(inner, &ended);
-        let wait = pause(&ended, failures);
-        failures = failures.saturating_add(1);
+        // The memory of a session key that the master renewed is mended at once, but once only.
+        let renewed = matches!(ended, Ended::Net(NetError::Session(SessionError::OtherKey)));
+        let wait = match renewed && !stale {
+            true => Duration::ZERO,
+            false => pause(&ended, &mut backoff, rand::rng().random_range(0.0..1.0)),
+        };
+        stale = renewed;
         tokio::select! {
             () = sleep(wait) => {}
             () = inner.stop.cancelled() => {}
@@ -68,18 +73,21 @@ pub async fn forever(inner: &Arc<Inner>) {
     }
 }
 
-/// How long to wait before the next try: full jitter, or as the master says.
-fn pause(ended: &Ended, failures: u32) -> Duration {
-    let jitter = |most: Duration| most.mul_f64(rand::rng().random_range(0.0..1.0));
+/// How long to wait before the next try.
+fn pause(ended: &Ended, backoff: &mut Backoff, random: f64) -> Duration {
     match ended {
-        Ended::Refused { retry_after, .. } => (*retry_after).min(LONGEST).mul_f64(rand::rng().random_range(0.9..1.1)),
-        Ended::Net(NetError::Session(SessionError::Busy(seconds))) => {
-            Duration::from_secs(u64::from(*seconds)).min(LONGEST) + jitter(Duration::from_secs(2))
+        // The master knows how often it has said so, and asks for more patience each time.
+        Ended::Refused { why: Refusal::Pending | Refusal::Busy | Refusal::ShuttingDown, retry_after } => {
+            backoff.reset();
+            backoff.refused(*retry_after, random)
         }
-        // Only a person can mend these; the memory of a stale session key is mended at once.
-        Ended::Net(NetError::Session(SessionError::WrongPeer { .. })) => jitter(Duration::from_secs(60)) + USUAL,
-        Ended::Net(NetError::Session(SessionError::OtherKey)) if failures == 0 => Duration::ZERO,
-        _ => jitter(USUAL.min(SHORTEST * 2u32.saturating_pow(failures.min(10)))),
+        Ended::Refused { retry_after, .. } => backoff.refused(*retry_after, random),
+        Ended::Net(NetError::Session(SessionError::Busy(seconds))) => {
+            Duration::from_secs(u64::from(*seconds)).min(Backoff::REFUSED) + backoff.failed(random)
+        }
+        // Only a person can mend this.
+        Ended::Net(NetError::Session(SessionError::WrongPeer { .. })) => backoff.refused(USUAL, random),
+        _ => backoff.failed(random),
     }
 }
 
@@ -189,11 +197,17 @@ mod tests {
 
     #[test]
     fn waits_grow_and_obey_the_master() {
-        let net = || Ended::Net(NetError::Closed);
-        assert!(pause(&net(), 0) <= SHORTEST);
-        assert!((0..100).all(|failures| pause(&net(), failures) <= USUAL));
-        let refused = |seconds| Ended::Refused { why: Refusal::Pending, retry_after: Duration::from_secs(seconds) };
-        assert!((9.0..=11.0).contains(&pause(&refused(10), 0).as_secs_f64()));
-        assert!(pause(&refused(100_000), 0) <= LONGEST.mul_f64(1.1));
+        let mut backoff = Backoff::new(SHORTEST, USUAL);
+        let broken = Ended::Net(NetError::Closed);
+        assert_eq!(pause(&broken, &mut backoff, 1.0), SHORTEST);
+        assert!((0..100).all(|_| pause(&broken, &mut backoff, 0.9) <= USUAL));
+        let refused = |why| Ended::Refused { why, retry_after: Duration::from_secs(10) };
+        let waits =
+            |why: Refusal, backoff: &mut Backoff| [0; 3].map(|_| pause(&refused(why.clone()), backoff, 0.0).as_secs());
+        assert_eq!(waits(Refusal::Pending, &mut backoff), [10, 10, 10]);
+        backoff.reset();
+        assert_eq!(waits(Refusal::Rejected, &mut backoff), [10, 20, 40]);
+        let crowded = Ended::Net(NetError::Session(SessionError::Busy(u16::MAX)));
+        assert!(pause(&crowded, &mut backoff, 1.0) <= Backoff::REFUSED + USUAL);
     }
 }

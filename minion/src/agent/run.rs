@@ -12,9 +12,9 @@ use proto::{
 };
 use states::{Effect, call::Progress};
 
-use super::{Inner, calls::JobAgent, lock};
+use super::{Inner, SMALL, calls::JobAgent, lock};
 use crate::{
-    child,
+    child, exec,
     fault::crash_point,
     job::{self, Running, Site},
     ledger::Admission,
@@ -25,8 +25,9 @@ use crate::{
 /// A job that takes longer is said to run.
 const SOON: Duration = Duration::from_millis(200);
 
-/// Takes a publish that came on the connection of the master `master`.
-pub fn receive(inner: &Arc<Inner>, publish: &Signed, master: &PublicKey) {
+/// Takes a publish that came on the connection of the master `master`. Whether its return is
+/// already on its way.
+pub fn receive(inner: &Arc<Inner>, publish: &Signed, master: &PublicKey) -> bool {
     let now = inner.clock.now();
     let grains = inner.grains();
     let expect = Expectations {
@@ -46,24 +47,26 @@ pub fn receive(inner: &Arc<Inner>, publish: &Signed, master: &PublicKey) {
             }
             // A claim that is not signed must not end a job that is.
             if let Some(jid) = jid.filter(|&jid| !lock(&inner.ledger).knows(jid)) {
-                answer(inner, job::ended(jid, unfit.outcome(), unfit.to_string(), now));
+                inner.finish_small(job::ended(jid, unfit.outcome(), unfit.to_string(), now));
             }
+            false
         }
     }
 }
 
-/// Answers a pair that was not begun.
-fn answer(inner: &Arc<Inner>, ret: Return) {
-    let inner = inner.clone();
-    tokio::spawn(async move { inner.finish(ret, false).await });
-}
-
-fn admit(inner: &Arc<Inner>, job: Job) {
+fn admit(inner: &Arc<Inner>, job: Job) -> bool {
     let (jid, now) = (job.jid, inner.clock.now());
     let effect = job::effect(&job);
     let mut ledger = lock(&inner.ledger);
     let refusal = match ledger.admit(&job) {
-        Admission::Here => return,
+        Admission::Here => return false,
+        Admission::Begin if exec::is_instant(job.request.function.as_str()) => {
+            let running = Arc::new(Running::new(job, None));
+            ledger.begin(running.clone(), true);
+            drop(ledger);
+            inner.counters.jobs.fetch_add(1, Relaxed);
+            return answer_at_once(inner, &running, now);
+        }
         Admission::Begin => {
             let live = job.request.options.stream.then(|| live(inner, jid));
             let running = Arc::new(Running::new(job, live));
@@ -71,7 +74,7 @@ fn admit(inner: &Arc<Inner>, job: Job) {
             drop(ledger);
             inner.counters.jobs.fetch_add(1, Relaxed);
             tokio::spawn(execute(inner.clone(), running, effect));
-            return;
+            return false;
         }
         Admission::Over => job::ended(jid, Outcome::Lost, "the job ran, and its return was acknowledged before", now),
         Admission::Replayed => {
@@ -84,7 +87,21 @@ fn admit(inner: &Arc<Inner>, job: Job) {
         }
     };
     drop(ledger);
-    answer(inner, refusal);
+    inner.finish_small(refusal);
+    true
+}
+
+/// Runs what answers out of memory, here and now: no thread, no task, no timer.
+fn answer_at_once(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> bool {
+    let ret = perform(inner, running, started);
+    let small = ret.weight() <= SMALL;
+    if small {
+        inner.finish_small(ret);
+    } else {
+        let inner = inner.clone();
+        tokio::spawn(async move { inner.finish(ret, false).await });
+    }
+    small
 }
 
 async fn execute(inner: Arc<Inner>, running: Arc<Running>, effect: Effect) {

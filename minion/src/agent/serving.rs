@@ -73,6 +73,8 @@ impl<'a> Connection<'a> {
     /// Serves it until it ends.
     pub async fn serve(&self, receiver: Receiver) -> Ended {
         tokio::select! {
+            // In this order: what was read is answered in the same turn.
+            biased;
             ended = self.read(receiver) => ended,
             ended = self.upload() => ended,
             ended = self.acknowledgements() => ended,
@@ -100,8 +102,11 @@ impl<'a> Connection<'a> {
             // What is not acknowledged comes again, to the minion that starts next.
             ToMinion::Publish { .. } if self.inner.stopping() => {}
             ToMinion::Publish { seq, publish } => {
-                run::receive(self.inner, &publish, &self.master);
-                self.received(seq).await?;
+                // Set first: the return that is sent next acknowledges this publish.
+                lock(&self.flow).received = seq;
+                if !run::receive(self.inner, &publish, &self.master) {
+                    self.received().await?;
+                }
             }
             ToMinion::Stored { up_to } => self.stored(up_to).await,
             ToMinion::Credit { bytes } => {
@@ -126,11 +131,10 @@ impl<'a> Connection<'a> {
 
     /// A publish is in memory. It is acknowledged with the next return, or a little later; at once
     /// when many wait for it.
-    async fn received(&self, seq: u64) -> Result<(), Ended> {
+    async fn received(&self) -> Result<(), Ended> {
         let waiting = {
-            let mut flow = lock(&self.flow);
-            flow.received = seq;
-            seq.saturating_sub(flow.acked)
+            let flow = lock(&self.flow);
+            flow.received.saturating_sub(flow.acked)
         };
         match waiting {
             0..ACK_EVERY => self.unacknowledged.notify_one(),
@@ -274,6 +278,8 @@ impl<'a> Connection<'a> {
                 std::mem::replace(&mut flow.wanted, needed) != needed
             };
             if ask {
+                // No return will do it for now.
+                self.acknowledge().await?;
                 self.sender.send(Lane::Control, &FromMinion::Want { bytes: needed }).await?;
             }
             self.inner.wake.notified().await;

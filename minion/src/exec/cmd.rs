@@ -2,6 +2,7 @@
 
 mod code;
 mod invocation;
+mod params;
 mod result;
 mod words;
 
@@ -11,6 +12,7 @@ use states::{CallError, Context, Effect, Function, call::Param};
 
 use super::bind::{Bound, bind, need, with};
 use invocation::Invocation;
+use params::{CODE, PLAIN, RUN, RUN_ALL, SCRIPT};
 use result::{Finished, Judgement};
 pub use words::split as split_words;
 
@@ -168,170 +170,6 @@ pub static TABLE: &[Function] = &[
         effect: Effect::Runs,
         call: tty,
     },
-];
-
-/// What `cmd.run` and `cmd.shell` take, in Salt's order.
-static RUN: &[Param] = &[
-    need("cmd"),
-    with("cwd", "None"),
-    with("stdin", "None"),
-    with("runas", "None"),
-    with("group", "None"),
-    with("shell", "'/bin/sh'"),
-    with("python_shell", "None"),
-    with("env", "None"),
-    with("clean_env", "False"),
-    with("template", "None"),
-    with("rstrip", "True"),
-    with("umask", "None"),
-    with("output_encoding", "None"),
-    with("output_loglevel", "'debug'"),
-    with("log_callback", "None"),
-    with("hide_output", "False"),
-    with("timeout", "None"),
-    with("reset_system_locale", "True"),
-    with("ignore_retcode", "False"),
-    with("saltenv", "None"),
-    with("use_vt", "False"),
-    with("redirect_stderr", "True"),
-    with("bg", "False"),
-    with("password", "None"),
-    with("encoded_cmd", "False"),
-    with("raise_err", "False"),
-    with("prepend_path", "None"),
-    with("success_retcodes", "None"),
-    with("success_stdout", "None"),
-    with("success_stderr", "None"),
-    with("stdin_raw_newlines", "False"),
-    with("pillarenv", "None"),
-    with("pillar", "None"),
-];
-
-static RUN_ALL: &[Param] = &[
-    need("cmd"),
-    with("cwd", "None"),
-    with("stdin", "None"),
-    with("runas", "None"),
-    with("group", "None"),
-    with("shell", "'/bin/sh'"),
-    with("python_shell", "None"),
-    with("env", "None"),
-    with("clean_env", "False"),
-    with("template", "None"),
-    with("rstrip", "True"),
-    with("umask", "None"),
-    with("output_encoding", "None"),
-    with("output_loglevel", "'debug'"),
-    with("log_callback", "None"),
-    with("hide_output", "False"),
-    with("timeout", "None"),
-    with("reset_system_locale", "True"),
-    with("ignore_retcode", "False"),
-    with("saltenv", "None"),
-    with("use_vt", "False"),
-    with("redirect_stderr", "False"),
-    with("password", "None"),
-    with("encoded_cmd", "False"),
-    with("prepend_path", "None"),
-    with("success_retcodes", "None"),
-    with("success_stdout", "None"),
-    with("success_stderr", "None"),
-    with("bg", "False"),
-    with("stdin_raw_newlines", "False"),
-    with("pillarenv", "None"),
-    with("pillar", "None"),
-];
-
-/// What the others take.
-static PLAIN: &[Param] = &[
-    need("cmd"),
-    with("cwd", "None"),
-    with("stdin", "None"),
-    with("runas", "None"),
-    with("group", "None"),
-    with("shell", "'/bin/sh'"),
-    with("python_shell", "None"),
-    with("env", "None"),
-    with("clean_env", "False"),
-    with("template", "None"),
-    with("rstrip", "True"),
-    with("umask", "None"),
-    with("output_encoding", "None"),
-    with("output_loglevel", "'debug'"),
-    with("log_callback", "None"),
-    with("hide_output", "False"),
-    with("timeout", "None"),
-    with("reset_system_locale", "True"),
-    with("ignore_retcode", "False"),
-    with("saltenv", "None"),
-    with("use_vt", "False"),
-    with("bg", "False"),
-    with("password", "None"),
-    with("prepend_path", "None"),
-    with("success_retcodes", "None"),
-    with("success_stdout", "None"),
-    with("success_stderr", "None"),
-    with("stdin_raw_newlines", "False"),
-    with("pillarenv", "None"),
-    with("pillar", "None"),
-];
-
-static SCRIPT: &[Param] = &[
-    need("source"),
-    with("args", "None"),
-    with("cwd", "None"),
-    with("stdin", "None"),
-    with("runas", "None"),
-    with("group", "None"),
-    with("shell", "'/bin/sh'"),
-    with("python_shell", "None"),
-    with("env", "None"),
-    with("template", "None"),
-    with("umask", "None"),
-    with("output_encoding", "None"),
-    with("output_loglevel", "'debug'"),
-    with("log_callback", "None"),
-    with("hide_output", "False"),
-    with("timeout", "None"),
-    with("reset_system_locale", "True"),
-    with("saltenv", "None"),
-    with("use_vt", "False"),
-    with("bg", "False"),
-    with("password", "None"),
-    with("success_retcodes", "None"),
-    with("success_stdout", "None"),
-    with("success_stderr", "None"),
-    with("ignore_retcode", "False"),
-    with("clean_env", "False"),
-    with("prepend_path", "None"),
-    with("stdin_raw_newlines", "False"),
-    with("pillarenv", "None"),
-    with("pillar", "None"),
-];
-
-static CODE: &[Param] = &[
-    need("lang"),
-    need("code"),
-    with("cwd", "None"),
-    with("args", "None"),
-    with("stdin", "None"),
-    with("runas", "None"),
-    with("group", "None"),
-    with("env", "None"),
-    with("clean_env", "False"),
-    with("rstrip", "True"),
-    with("umask", "None"),
-    with("output_encoding", "None"),
-    with("output_loglevel", "'debug'"),
-    with("hide_output", "False"),
-    with("timeout", "None"),
-    with("reset_system_locale", "True"),
-    with("ignore_retcode", "False"),
-    with("redirect_stderr", "False"),
-    with("prepend_path", "None"),
-    with("success_retcodes", "None"),
-    with("success_stdout", "None"),
-    with("success_stderr", "None"),
 ];
 
 /// Whether a text goes through a shell.

@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use proto::{Args, Value};
 use states::{CallError, Context, Host};
 
-use super::{CODE, SCRIPT, invocation::Invocation, result::Judgement, words};
+use super::{
+    invocation::Invocation,
+    params::{CODE, SCRIPT},
+    result::Judgement,
+    words,
+};
 use crate::exec::bind::{Bound, bind, text_of};
 
 const SCRIPT_LIMIT: u64 = 64 * 1024 * 1024;
