@@ -47,6 +47,8 @@ const SMALL: u64 = 16 * 1024;
 /// How long a stopping agent waits for its jobs, and then for the master to take their returns.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long a stored return waits for others before the spool drops them together.
+const LINGER: Duration = Duration::from_millis(100);
 /// How often what can matter no more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
@@ -92,6 +94,8 @@ pub(crate) struct Inner {
     clock: MasterClock,
     ledger: Mutex<Ledger>,
     spool: Spool,
+    /// Jobs whose returns the master has; the spool forgets them a little later, many at once.
+    forgotten: Mutex<Vec<JobId>>,
     /// Whether what an earlier run left is known.
     recovered: tokio::sync::Mutex<bool>,
     /// A return is new, or credit for one: the connection has something to do.
@@ -148,6 +152,7 @@ impl Agent {
             clock: MasterClock::default(),
             ledger: Mutex::default(),
             spool,
+            forgotten: Mutex::default(),
             recovered: tokio::sync::Mutex::new(false),
             wake: Notify::new(),
             sender: Mutex::default(),
@@ -307,6 +312,34 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// Drops stored returns from the spool. Nobody waits for it: what is not forgotten is sent
+    /// again after a restart.
+    fn forget(self: &Arc<Self>, jids: Vec<JobId>) {
+        if jids.is_empty() {
+            return;
+        }
+        let mut forgotten = lock(&self.forgotten);
+        let first = forgotten.is_empty();
+        forgotten.extend(jids);
+        drop(forgotten);
+        if first {
+            let inner = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(LINGER).await;
+                inner.forget_now().await;
+            });
+        }
+    }
+
+    async fn forget_now(&self) {
+        let jids = std::mem::take(&mut *lock(&self.forgotten));
+        if !jids.is_empty()
+            && let Err(error) = self.spool.forget(jids).await
+        {
+            tracing::warn!(%error, "stored returns stay in the spool for now");
+        }
+    }
+
     pub(crate) fn root(&self) -> &std::path::Path {
         &self.config.keys.root_dir
     }
@@ -363,6 +396,7 @@ impl Inner {
         while self.at_work() && tokio::time::Instant::now() < last {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        self.forget_now().await;
         self.prune().await;
     }
 }

@@ -169,6 +169,12 @@ impl Ledger {
         self.pending.range(cursor..).next().map(|(&place, pending)| (place, pending.clone()))
     }
 
+    /// The first returns at or after `cursor` that only the spool has: places and jobs.
+    pub fn spooled_from(&self, cursor: u64, most: usize) -> Vec<(u64, JobId)> {
+        let pending = self.pending.range(cursor..).take_while(|(_, pending)| pending.ret.is_none());
+        pending.take(most).map(|(&place, pending)| (place, pending.jid)).collect()
+    }
+
     /// The master has stored the return at this place.
     pub fn stored(&mut self, place: u64) -> Option<Pending> {
         self.pending.remove(&place)

@@ -138,10 +138,11 @@ impl Spool {
         }
     }
 
-    /// A return that was kept.
-    pub fn read(&self, jid: JobId) -> Result<Option<Return>, SpoolError> {
+    /// Returns that were kept, in this order: those that come after `most` bytes are left for
+    /// another time.
+    pub fn read(&self, jids: Vec<JobId>, most: usize) -> Result<Vec<Option<Return>>, SpoolError> {
         let mut store = lock(&self.0.database);
-        let read = self.0.open(&mut store).and_then(|database| read(database, jid));
+        let read = self.0.open(&mut store).and_then(|database| read(database, &jids, most));
         read.map_err(|error| self.0.failed(&mut store, &error))
     }
 
@@ -252,10 +253,18 @@ fn found(database: &Database) -> Result<Found, redb::Error> {
     Ok(found)
 }
 
-fn read(database: &Database, jid: JobId) -> Result<Option<Return>, redb::Error> {
-    let transaction = database.begin_read()?;
-    let row = transaction.open_table(RETURNS)?.get(jid.micros())?;
-    Ok(row.and_then(|row| codec::decode(row.value(), Limits::MESSAGE).ok()))
+fn read(database: &Database, jids: &[JobId], most: usize) -> Result<Vec<Option<Return>>, redb::Error> {
+    let table = database.begin_read()?.open_table(RETURNS)?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for jid in jids {
+        let row = table.get(jid.micros())?;
+        bytes += row.as_ref().map_or(0, |row| row.value().len());
+        found.push(row.and_then(|row| codec::decode(row.value(), Limits::MESSAGE).ok()));
+        if bytes > most {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Carries out a group in one transaction. Gives the bytes of returns there are now.
@@ -380,6 +389,23 @@ mod tests {
         }
     }
 
+    fn one(spool: &Spool, jid: u64) -> Option<Return> {
+        spool.read(vec![JobId::from_micros(jid)], 0).unwrap().remove(0)
+    }
+
+    #[tokio::test]
+    async fn many_are_read_at_once_within_bounds() {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::new(root.path(), u64::MAX);
+        for n in 1..=3 {
+            spool.keep(ret(n, &"x".repeat(1000))).await.unwrap();
+        }
+        let jids = || [1, 9, 2, 3].map(JobId::from_micros).to_vec();
+        let all = spool.read(jids(), 1 << 20).unwrap();
+        assert_eq!(all.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!(spool.read(jids(), 1500).unwrap().len(), 3, "the second goes over the bound");
+    }
+
     #[tokio::test]
     async fn what_was_kept_is_there_after_a_restart() {
         let root = tempfile::tempdir().unwrap();
@@ -397,9 +423,9 @@ mod tests {
         let found = spool.found().unwrap();
         assert!(!found.marks[&JobId::from_micros(1)].ended && found.marks[&JobId::from_micros(2)].ended);
         assert_eq!(found.returns, [(JobId::from_micros(2), ret(2, "out").weight())]);
-        assert_eq!(spool.read(JobId::from_micros(2)).unwrap(), Some(ret(2, "out")));
+        assert_eq!(one(&spool, 2), Some(ret(2, "out")));
         spool.forget(vec![JobId::from_micros(2)]).await.unwrap();
-        assert_eq!(spool.read(JobId::from_micros(2)).unwrap(), None);
+        assert_eq!(one(&spool, 2), None);
     }
 
     #[tokio::test]
@@ -408,12 +434,12 @@ mod tests {
         let spool = Spool::new(root.path(), 2000);
         spool.keep(ret(1, &"x".repeat(1500))).await.unwrap();
         spool.keep(ret(2, &"y".repeat(1500))).await.unwrap();
-        let kept = spool.read(JobId::from_micros(2)).unwrap().unwrap();
+        let kept = one(&spool, 2).unwrap();
         assert!(kept.truncated && kept.outcome == Outcome::Failed && kept.retcode == 3);
         assert!(kept.value.as_str().unwrap().len() < 600);
         spool.forget(vec![JobId::from_micros(1)]).await.unwrap();
         spool.keep(ret(3, &"z".repeat(1000))).await.unwrap();
-        assert!(!spool.read(JobId::from_micros(3)).unwrap().unwrap().truncated);
+        assert!(!one(&spool, 3).unwrap().truncated);
     }
 
     #[tokio::test]
@@ -422,7 +448,7 @@ mod tests {
         let spool = Spool::new(root.path(), 1 << 30);
         let deep = (0..300).fold(proto::Value::Null, |inner, _| serde_json::json!([inner]));
         spool.keep(Return { value: deep, ..ret(1, "") }).await.unwrap();
-        assert!(spool.read(JobId::from_micros(1)).unwrap().unwrap().truncated);
+        assert!(one(&spool, 1).unwrap().truncated);
     }
 
     #[tokio::test]

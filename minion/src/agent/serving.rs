@@ -25,6 +25,14 @@ const ACK_AFTER: Duration = Duration::from_millis(50);
 /// … and how many may.
 const ACK_EVERY: u64 = 16;
 
+/// Returns that are read from the spool in one go: so many …
+const AHEAD: usize = 64;
+/// … as long as they are not more bytes than this, the last one aside.
+const AHEAD_BYTES: usize = 256 * 1024;
+
+/// Returns that were read, with their places in the ledger.
+type Ahead = VecDeque<(u64, Option<Return>)>;
+
 /// A connection that stands.
 pub struct Connection<'a> {
     inner: &'a Arc<Inner>,
@@ -108,7 +116,7 @@ impl<'a> Connection<'a> {
                     self.received().await?;
                 }
             }
-            ToMinion::Stored { up_to } => self.stored(up_to).await,
+            ToMinion::Stored { up_to } => self.stored(up_to),
             ToMinion::Credit { bytes } => {
                 let mut flow = lock(&self.flow);
                 flow.credit = flow.credit.max(bytes);
@@ -166,7 +174,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn stored(&self, up_to: u64) {
+    fn stored(&self, up_to: u64) {
         let mut jids = Vec::new();
         {
             let mut flow = lock(&self.flow);
@@ -180,15 +188,7 @@ impl<'a> Connection<'a> {
                 );
             }
         }
-        if !jids.is_empty() {
-            let spool = self.inner.spool.clone();
-            // Nobody waits for it: what is not forgotten is sent again after a restart.
-            tokio::spawn(async move {
-                if let Err(error) = spool.forget(jids).await {
-                    tracing::warn!(%error, "stored returns stay in the spool for now");
-                }
-            });
-        }
+        self.inner.forget(jids);
     }
 
     /// The master wants to know what became of a job.
@@ -218,6 +218,7 @@ impl<'a> Connection<'a> {
     /// Sends returns as they come, as far as the credit goes.
     async fn upload(&self) -> Ended {
         let mut cursor = 0;
+        let mut ahead = VecDeque::new();
         loop {
             let next = lock(&self.inner.ledger).pending_from(cursor);
             let Some((place, pending)) = next else {
@@ -226,7 +227,7 @@ impl<'a> Connection<'a> {
             };
             let ret = match pending.ret {
                 Some(ret) => Some((*ret).clone()),
-                None => match self.fetch_spooled(pending.jid).await {
+                None => match self.spooled(place, &mut ahead).await {
                     Ok(ret) => ret,
                     Err(error) => return error.into(),
                 },
@@ -238,10 +239,20 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn fetch_spooled(&self, jid: JobId) -> Result<Option<Return>, SpoolError> {
+    /// The return at this place, from the disk. Those behind it are read with it, in one go.
+    async fn spooled(&self, place: u64, ahead: &mut Ahead) -> Result<Option<Return>, SpoolError> {
+        while let Some((at, ret)) = ahead.pop_front() {
+            if at == place {
+                return Ok(ret);
+            }
+        }
+        let wanted = lock(&self.inner.ledger).spooled_from(place, AHEAD);
+        let jids = wanted.iter().map(|&(_, jid)| jid).collect();
         let spool = self.inner.spool.clone();
-        let read = tokio::task::spawn_blocking(move || spool.read(jid)).await;
-        read.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }))
+        let read = tokio::task::spawn_blocking(move || spool.read(jids, AHEAD_BYTES)).await;
+        let found = read.unwrap_or_else(|error| Err(SpoolError { path: "spool".into(), why: error.to_string() }))?;
+        ahead.extend(wanted.into_iter().map(|(at, _)| at).zip(found));
+        Ok(ahead.pop_front().and_then(|(_, ret)| ret))
     }
 
     async fn send_return(&self, place: u64, jid: JobId, ret: Option<Return>) -> Result<(), Ended> {
