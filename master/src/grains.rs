@@ -2,27 +2,36 @@
 
 use proto::{
     Map, MinionId, Packed,
-    target::{Nodegroups, Subject, Target},
+    target::{Asks, Nodegroups, Subject, Target},
 };
 
 /// A target with what it needs to look at a minion.
 pub struct Matcher<'a> {
     target: &'a Target,
     nodegroups: &'a Nodegroups,
-    /// Grains are decoded only for targets that ask for them.
-    looks_beyond_ids: bool,
+    asks: Asks,
 }
 
 impl<'a> Matcher<'a> {
     pub fn new(target: &'a Target, nodegroups: &'a Nodegroups) -> Self {
-        Self { target, nodegroups, looks_beyond_ids: target.looks_beyond_ids() }
+        Self { target, nodegroups, asks: target.asks(Some(nodegroups)) }
     }
 
     /// `grains` are the minion's claims, `fixed` are the master's word.
     pub fn matches(&self, id: &MinionId, grains: &Packed, fixed: &Map) -> bool {
-        let grains = if self.looks_beyond_ids { all(grains, fixed) } else { Map::new() };
+        let grains = self.grains(grains, fixed);
         let subject = Subject { id: id.as_str(), grains: &grains, pillar: None, nodegroups: Some(self.nodegroups) };
         self.target.matches(&subject)
+    }
+
+    /// Only those that the target asks for are decoded.
+    fn grains(&self, grains: &Packed, fixed: &Map) -> Map {
+        if !self.asks.any_grain() {
+            return Map::new();
+        }
+        let mut picked = grains.pick(|name| self.asks.grain(name)).unwrap_or_default();
+        picked.extend(fixed.iter().filter(|(name, _)| self.asks.grain(name)).map(|(k, v)| (k.clone(), v.clone())));
+        picked
     }
 }
 
@@ -31,4 +40,37 @@ pub fn all(grains: &Packed, fixed: &Map) -> Map {
     let mut all = grains.open().unwrap_or_default();
     all.extend(fixed.clone());
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn map(value: proto::Value) -> Map {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_target_sees_the_grains_that_it_asks_for_and_fixed_ones_win() {
+        let claims = map(json!({"os": "Debian", "role": "web", "ipv4": ["10.0.0.7"], "deep": {"a": {"b": "c"}}}));
+        let (grains, fixed) = (Packed::new(&claims).unwrap(), map(json!({"role": "db"})));
+        let groups = Nodegroups::parse(&map(json!({"debs": "G@os:Debian"}))).unwrap();
+        let id: MinionId = "h1".parse().unwrap();
+        let matches = |text: &str| {
+            let target = Target::parse(text).unwrap();
+            Matcher::new(&target, &groups).matches(&id, &grains, &fixed)
+        };
+        for yes in
+            ["h*", "G@os:deb*", "G@role:db", "S@10.0.0.0/8", "N@debs", "G@deep:a:b:c", "G@*:Debian", "P@os:(Deb|Ub)"]
+        {
+            assert!(matches(yes), "{yes}");
+        }
+        for no in ["G@role:web", "not N@debs", "G@none:x", "S@10.0.0.8", "I@role:db"] {
+            assert!(!matches(no), "{no}");
+        }
+        let target = Target::parse("G@os:Debian and S@10.0.0.7").unwrap();
+        let asks = target.asks(None);
+        assert!(asks.grain("os") && asks.grain("ipv6") && !asks.grain("role") && !asks.pillar);
+    }
 }

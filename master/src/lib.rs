@@ -95,7 +95,10 @@ pub async fn run(
         .map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
     let port = listener.local_addr().map_or(config.port, |address| address.port());
     let transport = config.transport;
-    let listener = transport.listen(listener).await.map_err(|source| io(&config.root_dir, source))?;
+    let listener = transport
+        .listen(listener, &config.root_dir.join("run"))
+        .await
+        .map_err(|source| io(&config.root_dir, source))?;
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
 

@@ -73,15 +73,37 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), CodecError> {
     }
     let mut walk = Walk { rest: bytes, open: Vec::new(), items: 0 };
     walk.value(&limits)?;
-    while let Some(left) = walk.open.last_mut() {
-        if *left == 0 {
-            walk.open.pop();
-        } else {
-            *left -= 1;
-            walk.value(&limits)?;
+    walk.finish(&limits)?;
+    if walk.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(walk.rest.len())) }
+}
+
+/// The entries of a mapping in msgpack whose names are wanted, each value as its bytes. All else is
+/// passed over.
+///
+/// # Errors
+/// The bytes are no mapping with names of text, or one that costs too much.
+pub fn entries<'a>(
+    bytes: &'a [u8],
+    limits: Limits,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> Result<Vec<(&'a str, &'a [u8])>, CodecError> {
+    if bytes.len() > limits.bytes {
+        return Err(CodecError::TooLong { found: bytes.len(), limit: limits.bytes });
+    }
+    let mut walk = Walk { rest: bytes, open: Vec::new(), items: 0 };
+    walk.value(&limits)?;
+    let Some(left) = walk.open.pop().filter(|_| matches!(bytes[0], 0x80..=0x8f | 0xde | 0xdf)) else {
+        return Err(CodecError::Form("it is no mapping".into()));
+    };
+    let mut found = Vec::new();
+    for _ in 0..left / 2 {
+        let name: &str = rmp_serde::from_slice(walk.whole(&limits)?).map_err(|e| CodecError::Form(e.to_string()))?;
+        let value = walk.whole(&limits)?;
+        if wanted(name) {
+            found.push((name, value));
         }
     }
-    if walk.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(walk.rest.len())) }
+    if walk.rest.is_empty() { Ok(found) } else { Err(CodecError::Trailing(walk.rest.len())) }
 }
 
 struct Walk<'a> {
@@ -91,7 +113,28 @@ struct Walk<'a> {
     items: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// The bytes of the next value, with all that is in it. Nothing may be open before.
+    fn whole(&mut self, limits: &Limits) -> Result<&'a [u8], CodecError> {
+        let before = self.rest;
+        self.value(limits)?;
+        self.finish(limits)?;
+        Ok(&before[..before.len() - self.rest.len()])
+    }
+
+    /// Walks through everything that is open.
+    fn finish(&mut self, limits: &Limits) -> Result<(), CodecError> {
+        while let Some(left) = self.open.last_mut() {
+            if *left == 0 {
+                self.open.pop();
+            } else {
+                *left -= 1;
+                self.value(limits)?;
+            }
+        }
+        Ok(())
+    }
+
     fn value(&mut self, limits: &Limits) -> Result<(), CodecError> {
         self.items += 1;
         if self.items > limits.items {
@@ -196,6 +239,20 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_found_without_decoding_the_rest() {
+        let value = json!({"a": {"b": [1, {"c": null}]}, "os": "Debian", "n": "x".repeat(70_000)});
+        let bytes = encode(&value).unwrap();
+        let found = entries(&bytes, Limits::SMALL, |name| name != "n").unwrap();
+        assert_eq!(found.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a", "os"]);
+        for (name, bytes) in found {
+            assert_eq!(decode::<Value>(bytes, Limits::SMALL).unwrap(), value[name]);
+        }
+        for bad in [&[0x92, 0xa1, b'a', 1][..], &[0xc0], &[], &[0x81, 1, 2], &[0x81, 0xa1, b'a'], &[0x80, 0x80]] {
+            assert!(entries(bad, Limits::SMALL, |_| true).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn claims_are_not_believed() {
         // An array of 2^32-1 items, a string of 4 GiB, a mapping of 2^32-1 pairs.
         for bytes in [&[0xdd, 255, 255, 255, 255][..], &[0xdb, 255, 255, 255, 255], &[0xdf, 255, 255, 255, 255]] {
@@ -225,6 +282,7 @@ mod tests {
         #[test]
         fn garbage_is_an_error_and_not_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode::<Value>(&bytes, Limits::SMALL);
+            let _ = entries(&bytes, Limits::SMALL, |_| true);
             let _ = decode::<crate::Publish>(&bytes, Limits::SMALL);
         }
     }

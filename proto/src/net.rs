@@ -15,6 +15,7 @@ pub mod zeromq;
 use std::{
     io,
     net::IpAddr,
+    path::Path,
     task::{Context, Poll},
 };
 
@@ -24,7 +25,7 @@ use tokio::net::TcpListener;
 pub use acceptor::Acceptor;
 pub use channel::{Channel, HANDSHAKE, Receiver, accept, connect};
 pub use counters::{Counters, Refused};
-pub use gate::{Gate, GateLimits, Pass};
+pub use gate::{Gate, GateLimits, NoPlace, Pass};
 pub use queue::{QUEUE, Sender};
 
 use crate::{codec::CodecError, frame::FrameError, session::SessionError};
@@ -79,11 +80,12 @@ impl Transport {
         }
     }
 
-    /// Accepts links from a bound listener.
-    pub async fn listen(self, listener: TcpListener) -> io::Result<Listener> {
+    /// Accepts links from a bound listener. Beneath `run`, a folder of its own, may stand what the
+    /// transport needs meanwhile.
+    pub async fn listen(self, listener: TcpListener, run: &Path) -> io::Result<Listener> {
         Ok(match self {
             Self::Tcp => Listener::Tcp(listener),
-            Self::ZeroMq => Listener::ZeroMq(zeromq::Listener::new(listener).await?),
+            Self::ZeroMq => Listener::ZeroMq(zeromq::Listener::new(listener, run).await?),
         })
     }
 }

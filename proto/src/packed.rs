@@ -40,6 +40,18 @@ impl Packed {
         }
         codec::decode(&self.0, Limits::SMALL)
     }
+
+    /// Of the map, only what is wanted: nothing else is decoded.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn pick(&self, wanted: impl Fn(&str) -> bool) -> Result<Map, CodecError> {
+        if self.0.is_empty() {
+            return Ok(Map::new());
+        }
+        let entries = codec::entries(&self.0, Limits::SMALL, wanted)?.into_iter();
+        entries.map(|(name, bytes)| Ok((name.to_owned(), codec::decode(bytes, Limits::SMALL)?))).collect()
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +64,9 @@ mod tests {
         let packed = Packed::new(&map).unwrap();
         let sent: Packed = codec::decode(&codec::encode(&packed).unwrap(), Limits::SMALL).unwrap();
         assert_eq!(sent.open().unwrap(), map);
+        let only = Map::from_iter([("n".to_owned(), 7.into())]);
+        assert_eq!(sent.pick(|name| name == "n").unwrap(), only);
+        assert_eq!(Packed::default().pick(|_| true).unwrap(), Map::new());
         assert_eq!(Packed::default().open().unwrap(), Map::new());
     }
 
@@ -59,6 +74,7 @@ mod tests {
     fn what_is_no_map_is_refused() {
         for bad in [&[0xc1][..], &[0x93, 1, 2, 3], &[0x81, 0xa1], &[0x80, 0x80]] {
             assert!(Packed::from_bytes(bad.to_vec()).open().is_err(), "{bad:?}");
+            assert!(Packed::from_bytes(bad.to_vec()).pick(|_| true).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Identities (Ed25519) and what they sign; session keys (X25519) and what certifies them.
 
-use std::{fmt, str::FromStr};
+use std::{cell::RefCell, fmt, str::FromStr};
 
 use bytes::Bytes;
 use ed25519_dalek::{
@@ -57,9 +57,47 @@ impl PublicKey {
     /// Whether this key made `signature` over `body` in `context`. Small-order keys and
     /// malleable signatures are refused (`verify_strict`).
     pub fn verify(&self, context: &str, body: &[u8], signature: &[u8; 64]) -> Result<(), SignError> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignError::BadKey(*self))?;
-        key.verify_strict(&in_context(context, body), &Signature::from_bytes(signature))
-            .map_err(|_| SignError::BadSignature)
+        check(&self.point()?, context, body, signature)
+    }
+
+    /// The point of the curve that the bytes stand for; to find it takes a square root.
+    fn point(&self) -> Result<VerifyingKey, SignError> {
+        VerifyingKey::from_bytes(&self.0).map_err(|_| SignError::BadKey(*self))
+    }
+}
+
+fn check(key: &VerifyingKey, context: &str, body: &[u8], signature: &[u8; 64]) -> Result<(), SignError> {
+    key.verify_strict(&in_context(context, body), &Signature::from_bytes(signature))
+        .map_err(|_| SignError::BadSignature)
+}
+
+/// Keys that signed lately, as points: a minion hears of one master and a few operators.
+#[derive(Default)]
+struct Lately {
+    keys: Vec<VerifyingKey>,
+    next: usize,
+}
+
+/// How many a thread remembers.
+const LATELY: usize = 8;
+
+thread_local! {
+    static LATELY_SEEN: RefCell<Lately> = RefCell::default();
+}
+
+impl Lately {
+    fn point(&mut self, key: &PublicKey) -> Result<VerifyingKey, SignError> {
+        if let Some(known) = self.keys.iter().find(|known| known.as_bytes() == &key.0) {
+            return Ok(*known);
+        }
+        let point = key.point()?;
+        if self.keys.len() < LATELY {
+            self.keys.push(point);
+        } else {
+            self.keys[self.next] = point;
+            self.next = (self.next + 1) % LATELY;
+        }
+        Ok(point)
     }
 }
 
@@ -226,7 +264,10 @@ impl Signed {
             Some(expected) if *expected != self.key => {
                 Err(SignError::WrongKey { expected: expected.fingerprint(), found: self.key.fingerprint() })
             }
-            _ => self.key.verify(context, &self.body, &self.signature).map(|()| &self.body),
+            _ => {
+                let key = LATELY_SEEN.with_borrow_mut(|lately| lately.point(&self.key))?;
+                check(&key, context, &self.body, &self.signature).map(|()| &self.body)
+            }
         }
     }
 
@@ -374,6 +415,24 @@ mod tests {
         assert_eq!(altered.open(REQUEST, None), Err(SignError::BadSignature));
         let claimed = Signed { key: other, ..signed };
         assert_eq!(claimed.open(REQUEST, None), Err(SignError::BadSignature));
+    }
+
+    #[test]
+    fn keys_seen_lately_are_few_and_the_right_ones() {
+        let mut lately = Lately::default();
+        let identities: Vec<Identity> = (0..LATELY + 3).map(|_| Identity::generate()).collect();
+        for _ in 0..2 {
+            for identity in &identities {
+                assert_eq!(lately.point(&identity.public()).unwrap(), identity.0.verifying_key());
+            }
+        }
+        assert_eq!(lately.keys.len(), LATELY);
+        let signed = identities[0].sign(REQUEST, &b"run"[..]);
+        for _ in 0..2 {
+            assert!(signed.open(REQUEST, None).is_ok());
+            let claimed = Signed { key: identities[1].public(), ..signed.clone() };
+            assert_eq!(claimed.open(REQUEST, None), Err(SignError::BadSignature));
+        }
     }
 
     #[test]

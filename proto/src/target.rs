@@ -80,10 +80,34 @@ impl Target {
         self.0.decide(subject) != Some(false)
     }
 
-    /// Whether who is meant depends on what minions say of themselves (or on pillar), and not on
-    /// ids alone.
-    pub fn looks_beyond_ids(&self) -> bool {
-        self.0.any(&|node| matches!(node, Node::Data(_) | Node::Net(_) | Node::Address(_) | Node::Group(_)))
+    /// What of a minion's grains and pillar decides; groups that are not among `groups` ask for
+    /// nothing.
+    pub fn asks(&self, groups: Option<&Nodegroups>) -> Asks {
+        let mut asks = Asks::default();
+        self.0.each(&mut |node| match node {
+            Node::Data(data) => data.asks(&mut asks),
+            Node::Net(_) | Node::Address(_) => asks.grains.extend(ADDRESSES.map(String::from)),
+            Node::Group(name) => {
+                if let Some(target) = groups.and_then(|groups| groups.0.get(name)) {
+                    asks.join(target.asks(groups));
+                }
+            }
+            _ => {}
+        });
+        asks
+    }
+
+    /// Whether pillar is compared by patterns, with which one could feel one's way to what it says.
+    pub fn gropes_pillar(&self, groups: Option<&Nodegroups>) -> bool {
+        let mut gropes = false;
+        self.0.each(&mut |node| match node {
+            Node::Data(data) => gropes |= data.gropes_pillar(),
+            Node::Group(name) => {
+                gropes |= groups.and_then(|groups| groups.0.get(name)).is_some_and(|t| t.gropes_pillar(groups));
+            }
+            _ => {}
+        });
+        gropes
     }
 
     /// Refuses nodegroups that do not exist.
@@ -97,6 +121,35 @@ impl Target {
             None => Ok(()),
             Some(name) => Err(TargetError::unknown_group(&self.to_string(), &name, groups.0.keys())),
         }
+    }
+}
+
+/// The names of the grains and of the pillar's entries, at their highest level, that a target
+/// looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asks {
+    pub grains: HashSet<String>,
+    /// It looks through all grains.
+    pub all_grains: bool,
+    /// It looks at pillar.
+    pub pillar: bool,
+}
+
+impl Asks {
+    /// Whether that grain matters.
+    pub fn grain(&self, name: &str) -> bool {
+        self.all_grains || self.grains.contains(name)
+    }
+
+    /// Whether any grain does.
+    pub fn any_grain(&self) -> bool {
+        self.all_grains || !self.grains.is_empty()
+    }
+
+    fn join(&mut self, other: Asks) {
+        self.grains.extend(other.grains);
+        self.all_grains |= other.all_grains;
+        self.pillar |= other.pillar;
     }
 }
 
@@ -125,12 +178,6 @@ impl Node {
             _ => {}
         }
     }
-
-    fn any(&self, wanted: &impl Fn(&Node) -> bool) -> bool {
-        let mut found = false;
-        self.each(&mut |node| found |= wanted(node));
-        found
-    }
 }
 
 /// `or` ends with the first `true`, `and` with the first `false`; otherwise one that is not known
@@ -153,9 +200,11 @@ fn at_start(regex: &Regex, text: &str) -> bool {
     regex.find(text).ok().flatten().is_some_and(|found| found.start() == 0)
 }
 
-/// Salt's grains `ipv4` and `ipv6`.
+/// Grains with a minion's addresses.
+const ADDRESSES: [&str; 2] = ["ipv4", "ipv6"];
+
 fn addresses(grains: &Map) -> impl Iterator<Item = IpAddr> + '_ {
-    ["ipv4", "ipv6"]
+    ADDRESSES
         .into_iter()
         .filter_map(|name| grains.get(name)?.as_array())
         .flatten()

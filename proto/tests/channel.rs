@@ -191,7 +191,7 @@ async fn door_for(limits: GateLimits, count: usize, from: Option<&'static str>) 
         for _ in 0..count {
             let mut link = tcp::accept(&listener).await.unwrap();
             link.ip = from.map_or(link.ip, |ip| Some(ip.parse().unwrap()));
-            let pass = own.enter().unwrap();
+            let pass = own.enter(link.ip).unwrap();
             outcomes.push(own.accept(link, pass).await.unwrap_err());
         }
         outcomes
@@ -258,11 +258,49 @@ async fn a_slow_stranger_is_put_out_after_ten_seconds() {
 async fn places_at_the_door_are_limited() {
     let limits = GateLimits { pending: 1, ..GateLimits::default() };
     let acceptor = Acceptor::new(local(), limits);
-    let pass = acceptor.enter();
-    assert!(pass.is_some() && acceptor.enter().is_none());
+    let pass = acceptor.enter(None);
+    assert!(pass.is_some() && acceptor.enter(None).is_none());
     assert_eq!(acceptor.counters.of(Refused::Busy), 1);
     drop(pass);
-    assert!(acceptor.enter().is_some());
+    assert!(acceptor.enter(None).is_some());
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let limits = GateLimits { pending_per_address: 1, ..GateLimits::default() };
+    let acceptor = Acceptor::new(local(), limits);
+    let dawdler = "203.0.113.9".parse().ok();
+    let _pass = acceptor.enter(dawdler).unwrap();
+    assert!(acceptor.enter(dawdler).is_none());
+    assert_eq!(acceptor.counters.of(Refused::Crowd), 1);
+    assert!(acceptor.enter("203.0.113.10".parse().ok()).is_some());
+    let here = "127.0.0.1".parse().ok();
+    let (_one, _two) = (acceptor.enter(here).unwrap(), acceptor.enter(here).unwrap());
+}
+
+#[tokio::test]
+async fn what_comes_alone_and_what_comes_in_a_crowd_arrives_in_order() {
+    let (mut minion, master) = simple_pair().await;
+    let sending = tokio::spawn(async move {
+        for n in 0..500_u32 {
+            // After a pause it is written at once, without one it waits for company.
+            if n % 50 == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let long = if n % 97 == 0 { 100_000 } else { 10 };
+            master.sender().send(Lane::Control, &(n, vec![7_u8; long])).await.unwrap();
+        }
+        master.sender().drained(Lane::Control).await.unwrap();
+        assert_eq!(master.sender().queued(Lane::Control), 0);
+        master.sender().close();
+    });
+    for expected in 0..500_u32 {
+        let (n, _) = minion.receiver().recv::<(u32, Vec<u8>)>().await.unwrap().unwrap();
+        assert_eq!(n, expected);
+    }
+    assert!(minion.receiver().recv::<u32>().await.unwrap().is_none(), "the end comes behind everything");
+    assert!(minion.receiver().received() > 600_000);
+    sending.await.unwrap();
 }
 
 /// A man in the middle: passes bytes on, and lets `meddle` change the initiator's after the

@@ -21,10 +21,11 @@ fn local() -> Local {
     Local::new(&Identity::generate(), StaticKey::generate())
 }
 
-async fn listen() -> (Listener, String) {
+async fn listen() -> (Listener, String, tempfile::TempDir) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    (Transport::ZeroMq.listen(listener).await.unwrap(), address)
+    let run = tempfile::tempdir().unwrap();
+    (Transport::ZeroMq.listen(listener, run.path()).await.unwrap(), address, run)
 }
 
 /// A connected pair, the initiator's end first.
@@ -44,7 +45,7 @@ async fn pair(listener: &mut Listener, address: &str, master: &Local) -> (Channe
 
 #[tokio::test]
 async fn messages_of_every_size_in_both_directions() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     let (ours, theirs) = pair(&mut listener, &address, &master).await;
     assert!(theirs.address.starts_with("127.0.0.1:"), "the peer's own address, not the tunnel's");
@@ -71,7 +72,7 @@ async fn exchange(from: &Sender, to: &mut Receiver) {
 
 #[tokio::test]
 async fn what_was_queued_comes_before_the_end() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     let (ours, mut theirs) = pair(&mut listener, &address, &master).await;
     for n in 0..500 {
@@ -86,7 +87,7 @@ async fn what_was_queued_comes_before_the_end() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_holds_up_nobody_else() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     let (_deaf, to_deaf) = pair(&mut listener, &address, &master).await;
     let (mut reading, to_reading) = pair(&mut listener, &address, &master).await;
@@ -105,7 +106,7 @@ async fn a_peer_that_does_not_read_holds_up_nobody_else() {
 
 #[tokio::test]
 async fn a_connection_that_ends_can_be_made_again() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     for _ in 0..3 {
         let (ours, mut theirs) = pair(&mut listener, &address, &master).await;
@@ -118,7 +119,7 @@ async fn a_connection_that_ends_can_be_made_again() {
 
 #[tokio::test]
 async fn a_master_that_has_gone_is_noticed() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     let (mut ours, theirs) = pair(&mut listener, &address, &master).await;
     drop((theirs, listener));
@@ -151,7 +152,7 @@ async fn enemy(address: &str, bytes: &[u8]) {
 
 #[tokio::test]
 async fn what_aborts_a_stock_socket_only_ends_its_own_connection() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let master = local();
     let (ours, mut theirs) = pair(&mut listener, &address, &master).await;
     let claim = [&[2][..], &(1u64 << 62).to_be_bytes()].concat();
@@ -179,7 +180,7 @@ async fn what_aborts_a_stock_socket_only_ends_its_own_connection() {
 
 #[tokio::test]
 async fn a_flood_beyond_the_window_ends_its_own_link() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let mut stream = TcpStream::connect(&address).await.unwrap();
     stream.write_all(&[&GREETING[..], &ready("DEALER", "any")].concat()).await.unwrap();
     let mut link = listener.accept().await.unwrap();
@@ -196,7 +197,7 @@ async fn a_flood_beyond_the_window_ends_its_own_link() {
 
 #[tokio::test]
 async fn acknowledgements_of_what_was_never_sent_widen_nothing() {
-    let (mut listener, address) = listen().await;
+    let (mut listener, address, _run) = listen().await;
     let mut stream = TcpStream::connect(&address).await.unwrap();
     stream.write_all(&[&GREETING[..], &ready("DEALER", "any")].concat()).await.unwrap();
     let mut link = listener.accept().await.unwrap();
@@ -213,4 +214,16 @@ async fn acknowledgements_of_what_was_never_sent_widen_nothing() {
     };
     let _ = timeout(Duration::from_millis(500), sending).await;
     assert!((32..40).contains(&sent), "{sent} frames went out");
+}
+
+#[tokio::test]
+async fn what_a_killed_listener_left_is_in_nobodys_way() {
+    let run = tempfile::tempdir().unwrap();
+    let bind = || async { TcpListener::bind("127.0.0.1:0").await.unwrap() };
+    std::fs::create_dir(run.path().join("zmq")).unwrap();
+    std::fs::write(run.path().join("zmq/s"), "left over").unwrap();
+    let listener = Transport::ZeroMq.listen(bind().await, run.path()).await.unwrap();
+    assert!(run.path().join("zmq/s").exists());
+    drop(listener);
+    assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 0);
 }

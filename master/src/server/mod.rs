@@ -128,7 +128,7 @@ pub async fn accept(master: Arc<Master>, mut listener: Listener, acceptor: Arc<A
                 continue;
             }
         };
-        let Some(pass) = acceptor.enter() else { continue };
+        let Some(pass) = acceptor.enter(link.ip) else { continue };
         tokio::spawn(welcome(master.clone(), acceptor.clone(), link, pass));
     }
 }

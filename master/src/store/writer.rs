@@ -231,11 +231,22 @@ fn stored(write: Write) {
     }
 }
 
+/// Audit rows that are kept for a store that writes again; each is small.
+const AUDITS: usize = 20_000;
+
 /// Tells those who wait for an answer, and gives back what must be tried again.
 fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
     let mut again = Vec::new();
+    let mut audits = 0;
     for write in group {
         match write {
+            Write::Audit(audit) if audits == AUDITS => {
+                tracing::error!(?audit, "the store has failed for so long that this audit row is lost");
+            }
+            Write::Audit(_) => {
+                audits += 1;
+                again.push(write);
+            }
             Write::End(..) | Write::After(_) | Write::Summary(..) | Write::Minion(..) => again.push(write),
             other => {
                 if let Some(answer) = answer(other) {
@@ -264,5 +275,33 @@ fn answer(write: Write) -> Option<Answer> {
         | Write::Seen(..)
         | Write::Audit(_)
         | Write::Prune { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Audit;
+
+    fn audit(at: u64) -> Write {
+        let text = String::new();
+        Write::Audit(Audit { at, operator: text.clone(), origin: text.clone(), action: text.clone(), outcome: text })
+    }
+
+    #[test]
+    fn audit_rows_wait_for_a_store_that_writes_again_up_to_a_bound() {
+        let error = StoreError("no space left".into());
+        let (answer, mut refused) = tokio::sync::oneshot::channel();
+        let gone = Write::KeyGone("h1".parse().unwrap(), answer);
+        let kept = refuse(vec![audit(1), gone, audit(2)], &error);
+        assert!(refused.try_recv().unwrap().is_err(), "who waits for an answer hears of it");
+        let ats = |kept: &[Write]| -> Vec<u64> {
+            let at = |write: &Write| if let Write::Audit(audit) = write { audit.at } else { 0 };
+            kept.iter().map(at).collect()
+        };
+        assert_eq!(ats(&kept), [1, 2]);
+        let flood = (0..AUDITS as u64 + 5).map(audit).collect();
+        let kept = ats(&refuse(flood, &error));
+        assert_eq!((kept.len(), kept[0]), (AUDITS, 0), "the first ones are kept");
     }
 }

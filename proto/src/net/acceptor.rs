@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
-    Channel, Counters, Gate, GateLimits, Link, NetError, Pass, Refused,
+    Channel, Counters, Gate, GateLimits, Link, NetError, NoPlace, Pass, Refused,
     channel::{Admission, accept_with},
 };
 use crate::{
@@ -49,13 +49,17 @@ impl Acceptor {
     }
 
     /// To be asked before a task is spent on a new connection: `None` (then drop it) when too
-    /// many are pending.
-    pub fn enter(&self) -> Option<Pass> {
-        let pass = self.gate.enter();
-        if pass.is_none() {
-            self.counters.refuse(Refused::Busy);
-        }
-        pass
+    /// many are pending, or too many from that address. Those on this machine have other means,
+    /// and are a whole fleet in a test.
+    pub fn enter(&self, ip: Option<IpAddr>) -> Option<Pass> {
+        let pass = self.gate.enter(ip.filter(|ip| !ip.is_loopback()));
+        pass.map_err(|why| {
+            self.counters.refuse(match why {
+                NoPlace::AtAll => Refused::Busy,
+                NoPlace::ForAddress => Refused::Crowd,
+            });
+        })
+        .ok()
     }
 
     /// The handshake and the peer's first message, within

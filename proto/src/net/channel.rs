@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use tokio::{sync::SemaphorePermit, time::timeout};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{Drain, Link, NetError, PREFIX, Sender, Source, queue::End};
+use super::{
+    Drain, Link, NetError, PREFIX, Sender, Source,
+    queue::{End, WayOut},
+};
 use crate::{
     codec,
     frame::{LaneLimits, Reassembler},
@@ -39,19 +42,21 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Must be called within a tokio runtime: each channel has a task that writes.
+    /// Must be called within a tokio runtime, which writes what does not go out at once.
     fn new(session: Session, mut source: Box<dyn Source>, drain: Box<dyn Drain>, address: String) -> Self {
         source.allow(FRAME_LIMIT);
         let end = End::default();
+        let (sender, way_out) = Sender::start(session.sealer, drain, end.clone());
         let receiver = Receiver {
             source,
             opener: session.opener,
             reassembler: Reassembler::default(),
             gone: Box::pin(end.gone.clone().cancelled_owned()),
-            end: end.clone(),
+            end,
+            way_out,
+            received: 0,
             ended: None,
         };
-        let sender = Sender::start(session.sealer, drain, end);
         Self {
             peer: session.peer,
             peer_static: session.peer_static,
@@ -197,6 +202,9 @@ pub struct Receiver {
     reassembler: Reassembler,
     gone: Pin<Box<WaitForCancellationFutureOwned>>,
     end: End,
+    way_out: WayOut,
+    /// Bytes of frames that have come.
+    received: u64,
     ended: Option<Result<(), NetError>>,
 }
 
@@ -218,6 +226,11 @@ impl Receiver {
     /// [`LaneLimits::GREETING`] until it knows whom it talks with.
     pub fn set_limits(&mut self, limits: LaneLimits) {
         self.reassembler.set_limits(limits);
+    }
+
+    /// Bytes of frames that have come so far, whole messages or not.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(Lane, Bytes)>, NetError>> {
@@ -254,6 +267,7 @@ impl Receiver {
             self.ended = Some(Ok(()));
             return Ok(false);
         };
+        self.received += frame.len() as u64;
         self.reassembler.push(self.opener.open(frame)?.freeze());
         Ok(true)
     }
@@ -266,6 +280,7 @@ impl Receiver {
     fn fail(&mut self, error: NetError) -> NetError {
         self.ended = Some(Err(error.clone()));
         self.end.gone.cancel();
+        self.way_out.shut();
         error
     }
 }

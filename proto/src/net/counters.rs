@@ -43,6 +43,8 @@ refusals! {
     Certificate = "certificate",
     /// Too many handshakes under way, or an identity that is asked to wait.
     Busy = "busy",
+    /// Too many handshakes under way with one address.
+    Crowd = "crowd",
     /// An address with too many failures behind it.
     Address = "address",
     Forged = "forged",

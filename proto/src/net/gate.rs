@@ -10,8 +10,10 @@ use std::{
 /// What a [`Gate`] lets through.
 #[derive(Debug, Clone, Copy)]
 pub struct GateLimits {
-    /// Handshakes under way at once.
+    /// Handshakes under way at once …
     pub pending: usize,
+    /// … and with one address: those who dawdle there keep nobody else out.
+    pub pending_per_address: usize,
     /// Failures that an address may have in a row …
     pub burst: f64,
     /// … and how many of them are forgotten a second. A flood from one address makes the master
@@ -24,7 +26,7 @@ pub struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { pending: 512, burst: 6000.0, per_second: 3000.0, addresses: 4096 }
+        Self { pending: 512, pending_per_address: 128, burst: 6000.0, per_second: 3000.0, addresses: 4096 }
     }
 }
 
@@ -36,6 +38,8 @@ pub struct Gate(Arc<Mutex<State>>);
 struct State {
     limits: GateLimits,
     pending: usize,
+    /// How many of them come from each address.
+    pending_from: HashMap<IpAddr, usize>,
     failures: HashMap<Option<IpAddr>, Failures>,
 }
 
@@ -47,16 +51,29 @@ struct Failures {
 
 impl Gate {
     pub fn new(limits: GateLimits) -> Self {
-        Self(Arc::new(Mutex::new(State { limits, pending: 0, failures: HashMap::new() })))
+        Self(Arc::new(Mutex::new(State { limits, pending: 0, pending_from: HashMap::new(), failures: HashMap::new() })))
     }
 
-    /// A place among the pending, until the pass is dropped; `None` when there is none.
-    pub fn enter(&self) -> Option<Pass> {
+    /// A place among the pending, until the pass is dropped. No address means that it does not
+    /// matter who it is.
+    ///
+    /// # Errors
+    /// There is no place, or none for that address.
+    pub fn enter(&self, ip: Option<IpAddr>) -> Result<Pass, NoPlace> {
         let mut state = self.lock();
-        (state.pending < state.limits.pending).then(|| {
-            state.pending += 1;
-            Pass(self.clone())
-        })
+        if state.pending >= state.limits.pending {
+            return Err(NoPlace::AtAll);
+        }
+        let (from, most) = (ip.map(network), state.limits.pending_per_address);
+        if let Some(from) = from {
+            let count = state.pending_from.entry(from).or_default();
+            if *count >= most {
+                return Err(NoPlace::ForAddress);
+            }
+            *count += 1;
+        }
+        state.pending += 1;
+        Ok(Pass(self.clone(), from))
     }
 
     /// Whether a handshake with this address is worth computing.
@@ -121,13 +138,28 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// Why a stranger has to wait outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    AtAll,
+    ForAddress,
+}
+
 /// A place among the pending handshakes.
 #[derive(Debug)]
-pub struct Pass(Gate);
+pub struct Pass(Gate, Option<IpAddr>);
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.0.lock().pending -= 1;
+        let mut state = self.0.lock();
+        state.pending -= 1;
+        let Some(from) = self.1 else { return };
+        if let Some(count) = state.pending_from.get_mut(&from) {
+            *count -= 1;
+            if *count == 0 {
+                state.pending_from.remove(&from);
+            }
+        }
     }
 }
 
@@ -135,7 +167,8 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    const LIMITS: GateLimits = GateLimits { pending: 2, burst: 3.0, per_second: 1.0, addresses: 2 };
+    const LIMITS: GateLimits =
+        GateLimits { pending: 2, pending_per_address: 1, burst: 3.0, per_second: 1.0, addresses: 2 };
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -144,12 +177,24 @@ mod tests {
     #[test]
     fn places_are_given_back() {
         let gate = Gate::new(LIMITS);
-        let (first, second) = (gate.enter(), gate.enter());
-        assert!(first.is_some() && second.is_some() && gate.enter().is_none());
+        let (first, second) = (gate.enter(None), gate.enter(None));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(gate.enter(None).unwrap_err(), NoPlace::AtAll);
         drop(first);
-        assert!(gate.enter().is_some());
+        assert!(gate.enter(None).is_ok());
         drop(second);
         assert_eq!(gate.pending(), 0);
+    }
+
+    #[test]
+    fn those_who_dawdle_at_one_address_keep_no_other_out() {
+        let gate = Gate::new(LIMITS);
+        let dawdler = gate.enter(ip("2001:db8::1")).unwrap();
+        assert_eq!(gate.enter(ip("2001:db8::2")).unwrap_err(), NoPlace::ForAddress);
+        assert!(gate.enter(ip("10.0.0.1")).is_ok());
+        drop(dawdler);
+        assert!(gate.enter(ip("2001:db8::2")).is_ok());
+        assert!(gate.lock().pending_from.is_empty(), "nothing is kept of those who left");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod flow;
 mod guard;
 mod tunnel;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use ::zeromq::{DealerSocket, RouterSocket, Socket};
 use bytes::Bytes;
@@ -41,9 +41,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Makes a `ROUTER` behind `listener`.
-    pub async fn new(listener: TcpListener) -> io::Result<Self> {
-        let tunnel = Tunnel::new()?;
+    /// Makes a `ROUTER` behind `listener`. `run` is a folder that no other listener uses.
+    pub async fn new(listener: TcpListener, run: &Path) -> io::Result<Self> {
+        let tunnel = Tunnel::lasting(run)?;
         let mut router = RouterSocket::new();
         router.bind(&tunnel.endpoint()).await.map_err(io::Error::other)?;
         let (sender, receiver) = router.split();
@@ -94,7 +94,7 @@ pub async fn dial(address: &str) -> Result<Link, NetError> {
 async fn connect(stream: TcpStream, address: &str) -> io::Result<Link> {
     tcp::tune(&stream)?;
     let ip = stream.peer_addr()?.ip().to_canonical();
-    let tunnel = Tunnel::new()?;
+    let tunnel = Tunnel::brief()?;
     let inner = UnixListener::bind(tunnel.path())?;
     let hub = Arc::new(Hub::default());
     let (mut link, ends) = flow::link(&hub, Bytes::new(), address.to_owned(), Some(ip));

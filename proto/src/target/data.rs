@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 
 use fancy_regex::Regex;
 
-use super::{Problem, Subject, at_start, parse};
+use super::{Asks, Problem, Subject, at_start, parse};
 use crate::{Glob, Map, Value};
 
 /// More levels than this are refused: matching tries them all.
@@ -67,6 +67,28 @@ impl DataMatch {
     pub fn decide(&self, subject: &Subject<'_>) -> Option<bool> {
         let data = if matches!(self.letter, 'I' | 'J') { subject.pillar? } else { subject.grains };
         Some(self.subdict(data, &self.expression, self.delimiter))
+    }
+
+    /// What it looks at: the name before the first delimiter, or everything for a `*`.
+    pub fn asks(&self, asks: &mut Asks) {
+        if matches!(self.letter, 'I' | 'J') {
+            asks.pillar = true;
+            return;
+        }
+        match self.expression.split(self.delimiter).next() {
+            Some(name) if name != "*" => {
+                asks.grains.insert(name.to_owned());
+            }
+            _ => asks.all_grains = true,
+        }
+    }
+
+    pub fn gropes_pillar(&self) -> bool {
+        match self.letter {
+            'I' => self.expression.contains(['*', '?', '[']),
+            'J' => true,
+            _ => false,
+        }
     }
 
     fn subdict(&self, data: &Map, expression: &str, delimiter: char) -> bool {

@@ -1,4 +1,7 @@
 //! A folder of our own with one socket in it, between a guard and the crate's socket.
+//!
+//! What a killed listener leaves behind, its successor in the same place removes. A link's own
+//! folder is gone again as soon as the link stands.
 
 use std::{
     io,
@@ -10,9 +13,22 @@ use std::{
 pub(super) struct Tunnel(PathBuf);
 
 impl Tunnel {
-    pub fn new() -> io::Result<Self> {
+    /// For a moment, in the system's folder for such things.
+    pub fn brief() -> io::Result<Self> {
         let name = format!("overstate-{:016x}", rand::random::<u64>());
-        let folder = std::env::temp_dir().join(name);
+        Self::make(std::env::temp_dir().join(name))
+    }
+
+    /// For as long as a listener lives, beneath `run`; only one listener has that folder.
+    pub fn lasting(run: &Path) -> io::Result<Self> {
+        let folder = run.join("zmq");
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => Self::make(folder),
+        }
+    }
+
+    fn make(folder: PathBuf) -> io::Result<Self> {
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Self(folder))
     }
