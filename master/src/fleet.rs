@@ -4,32 +4,28 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
 use proto::{
     JobId, Map, MinionId, Packed,
-    message::{Absent, MinionRow, Refusal, ToMinion},
-    sign::Signed,
+    message::{Absent, MinionRow, Published, Refusal, ToMinion},
     target::{Nodegroups, Target, TargetError},
 };
 use tokio::sync::mpsc;
 
 use crate::{grains, store::MinionRecord};
 
-/// What a connection's task is told to do.
+/// What a connection's task is told to do. Small: each connection has room for a few of them.
 pub enum Down {
-    Publish(JobId, Signed),
-    Say(ToMinion),
-    /// A return of so many bytes is on disk.
-    Stored {
-        seq: u64,
-        bytes: u64,
-    },
+    Publish(Arc<(JobId, Published)>),
+    Say(Box<ToMinion>),
+    /// Returns are on disk: [`Link::take_stored`] tells which.
+    Stored,
     /// The pool has room for the `Want` of this connection.
     Granted(tokio::sync::OwnedSemaphorePermit),
-    Close(Refusal),
+    Close(Box<Refusal>),
 }
 
 /// A live connection, as the rest of the master sees it.
@@ -40,18 +36,47 @@ pub struct Link {
     last_seen: AtomicU64,
     /// The minion's clock minus ours, in microseconds.
     offset: AtomicI64,
+    /// The last return that is on disk, the bytes of those that the connection was not told of yet,
+    /// and whether it is about to be.
+    stored_seq: AtomicU64,
+    stored_bytes: AtomicU64,
+    stored_told: AtomicBool,
 }
 
 impl Link {
     pub fn new(address: String, version: String, now: u64) -> (Arc<Self>, mpsc::UnboundedReceiver<Down>) {
         let (down, orders) = mpsc::unbounded_channel();
-        let link = Self { address, version, down, last_seen: AtomicU64::new(now), offset: AtomicI64::new(0) };
+        let link = Self {
+            address,
+            version,
+            down,
+            last_seen: AtomicU64::new(now),
+            offset: AtomicI64::new(0),
+            stored_seq: AtomicU64::new(0),
+            stored_bytes: AtomicU64::new(0),
+            stored_told: AtomicBool::new(false),
+        };
         (Arc::new(link), orders)
     }
 
     /// A connection that has just ended hears nothing; its successor is told again.
     pub fn tell(&self, down: Down) {
         let _ = self.down.send(down);
+    }
+
+    /// A return is on disk. Gives whether somebody is to say so: for all that are on disk by then
+    /// it is said once.
+    fn stored(&self, seq: u64, bytes: u64) -> bool {
+        self.stored_seq.fetch_max(seq, Ordering::AcqRel);
+        self.stored_bytes.fetch_add(bytes, Ordering::AcqRel);
+        !self.stored_told.swap(true, Ordering::AcqRel)
+    }
+
+    /// The last return on disk, and how many bytes came to it since this was asked last.
+    pub fn take_stored(&self) -> (u64, u64) {
+        self.stored_told.store(false, Ordering::Release);
+        let bytes = self.stored_bytes.swap(0, Ordering::AcqRel);
+        (self.stored_seq.load(Ordering::Acquire), bytes)
     }
 
     /// The minion was heard at `now`; its clock said `theirs`.
@@ -64,6 +89,53 @@ impl Link {
 
     pub fn offset(&self) -> i64 {
         self.offset.load(Ordering::Relaxed)
+    }
+}
+
+/// Links whose minions are to hear that returns are on disk, and not at once: while many returns
+/// come in, they go first.
+#[derive(Default)]
+pub struct Acks(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    links: Vec<Arc<Link>>,
+    /// How many there were when somebody looked last, and how often they have been left waiting.
+    seen: usize,
+    passed: u32,
+}
+
+/// How often links may be left waiting while more of them come.
+const PASSES: u32 = 8;
+
+impl Acks {
+    /// A return is on disk. With `soon`, the connection is told at once.
+    pub fn stored(&self, link: &Arc<Link>, seq: u64, bytes: u64, soon: bool) {
+        let first = link.stored(seq, bytes);
+        if soon {
+            link.tell(Down::Stored);
+        } else if first {
+            self.lock().links.push(link.clone());
+        }
+    }
+
+    /// Tells those who wait, once no more of them come. To be called a few times a second.
+    pub fn pass_on(&self) {
+        let links = {
+            let mut waiting = self.lock();
+            let count = waiting.links.len();
+            let quiet = count == std::mem::replace(&mut waiting.seen, count);
+            waiting.passed += 1;
+            if !quiet && waiting.passed < PASSES {
+                return;
+            }
+            std::mem::take(&mut *waiting).links
+        };
+        links.iter().for_each(|link| link.tell(Down::Stored));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,7 +217,7 @@ impl Fleet {
     /// The minion's key is gone: closes its connection and forgets it.
     pub fn remove(&self, id: &MinionId, why: Refusal) {
         if let Some(Member { link: Some(link), .. }) = self.members().remove(id) {
-            link.tell(Down::Close(why));
+            link.tell(Down::Close(Box::new(why)));
         }
     }
 
@@ -164,20 +236,21 @@ impl Fleet {
         self.members()
             .values()
             .filter_map(|member| member.link.as_ref())
-            .for_each(|link| link.tell(Down::Close(why.clone())));
+            .for_each(|link| link.tell(Down::Close(Box::new(why.clone()))));
     }
 
     pub fn say(&self, id: &MinionId, message: ToMinion) {
         if let Some(link) = self.members().get(id).and_then(|member| member.link.as_ref()) {
-            link.tell(Down::Say(message));
+            link.tell(Down::Say(Box::new(message)));
         }
     }
 
     /// Hands a job to those of `minions` that are connected.
-    pub fn publish(&self, minions: &[MinionId], jid: JobId, signed: &Signed) {
+    pub fn publish(&self, minions: &[MinionId], jid: JobId, published: Published) {
+        let job = Arc::new((jid, published));
         let members = self.members();
         for link in minions.iter().filter_map(|id| members.get(id)?.link.as_ref()) {
-            link.tell(Down::Publish(jid, signed.clone()));
+            link.tell(Down::Publish(job.clone()));
         }
     }
 
@@ -265,4 +338,40 @@ fn row(id: &MinionId, member: &Member, with_grains: bool) -> MinionRow {
 fn clock_text(micros: u64) -> String {
     let time = i64::try_from(micros).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok()).unwrap_or_default();
     time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_disk_is_said_once_for_many_and_at_once_where_it_presses() {
+        let acks = Acks::default();
+        let (link, mut orders) = Link::new("here".into(), "1".into(), 0);
+        let mut told = || std::iter::from_fn(|| orders.try_recv().ok()).count();
+        acks.stored(&link, 1, 10, false);
+        acks.stored(&link, 2, 10, false);
+        acks.pass_on();
+        assert_eq!(told(), 0, "one was new since the last look");
+        acks.pass_on();
+        assert_eq!((told(), link.take_stored()), (1, (2, 20)));
+        acks.stored(&link, 3, 10, false);
+        acks.stored(&link, 4, 10, true);
+        assert_eq!((told(), link.take_stored()), (1, (4, 20)));
+        acks.pass_on();
+        acks.pass_on();
+        assert_eq!((told(), link.take_stored()), (1, (4, 0)), "nothing is counted twice");
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let acks = Acks::default();
+        let links: Vec<_> = (0..PASSES).map(|_| Link::new("here".into(), "1".into(), 0)).collect();
+        for (link, _) in &links {
+            acks.stored(link, 1, 10, false);
+            acks.pass_on();
+        }
+        let told = links.into_iter().filter_map(|(_, mut orders)| orders.try_recv().ok()).count();
+        assert_eq!(told, PASSES as usize);
+    }
 }

@@ -103,6 +103,7 @@ pub async fn run(
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
 
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
+    let acks = tokio::spawn(acknowledge(master.clone()));
     let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
     tracing::info!(%address, port, %transport, fingerprint = %local.identity.fingerprint(), "listening");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -126,6 +127,7 @@ pub async fn run(
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     master.fleet.close_all(&Refusal::ShuttingDown);
     clock.abort();
+    acks.abort();
     bus.abort();
     let leaving = async {
         while master.fleet.counts().1 > 0 {
@@ -170,6 +172,7 @@ async fn assemble(
         events,
         return_pool: Arc::new(Semaphore::new(config.return_buffer.max(32) as usize * 1024 * 1024)),
         counters: Arc::default(),
+        acks: fleet::Acks::default(),
         started: std::time::Instant::now(),
     }))
 }
@@ -187,6 +190,15 @@ fn hostname() -> String {
 async fn serve_bus(root_dir: std::path::PathBuf, events: events::Events) {
     if let Err(error) = bus::serve(&root_dir, events).await {
         tracing::error!(%error, "there is no local event bus");
+    }
+}
+
+/// Passes on acknowledgements that are in no hurry.
+async fn acknowledge(master: Arc<Master>) {
+    let mut quarter = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        quarter.tick().await;
+        master.acks.pass_on();
     }
 }
 

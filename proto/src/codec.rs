@@ -82,11 +82,11 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), CodecError> {
 ///
 /// # Errors
 /// The bytes are no mapping with names of text, or one that costs too much.
-pub fn entries<'a>(
-    bytes: &'a [u8],
+pub fn entries(
+    bytes: &[u8],
     limits: Limits,
     mut wanted: impl FnMut(&str) -> bool,
-) -> Result<Vec<(&'a str, &'a [u8])>, CodecError> {
+) -> Result<Vec<(&str, &[u8])>, CodecError> {
     if bytes.len() > limits.bytes {
         return Err(CodecError::TooLong { found: bytes.len(), limit: limits.bytes });
     }

@@ -25,12 +25,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JobId, Map, MinionId, OperatorName, Packed, Question, Return, Value, job::Outcome, job::PairEnd,
-    question::Unanswered, sign::PublicKey, sign::Signed,
+    JobId, Map, MinionId, OperatorName, Packed, Question, Return, Value,
+    codec::{self, CodecError},
+    job::Outcome,
+    job::PairEnd,
+    question::Unanswered,
+    sign::PublicKey,
+    sign::Signed,
 };
 
 pub const DOWN_JOBS: u64 = 64;
@@ -223,6 +228,34 @@ pub enum ToMinion {
     },
 }
 
+/// A [`Publish`](ToMinion::Publish) that is encoded once for all connections: only its number
+/// differs.
+#[derive(Debug, Clone)]
+pub struct Published(Bytes);
+
+impl Published {
+    /// # Errors
+    /// It is larger than any message may be.
+    pub fn new(publish: &Signed) -> Result<Self, CodecError> {
+        codec::encode(publish).map(Self)
+    }
+
+    #[allow(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The message's bytes with this number.
+    pub fn numbered(&self, seq: u64) -> Bytes {
+        // A mapping of one: the variant's name, and its two fields.
+        let mut bytes = BytesMut::with_capacity(20 + self.0.len());
+        bytes.put_slice(b"\x81\xa7Publish\x92\xcf");
+        bytes.put_u64(seq);
+        bytes.put_slice(&self.0);
+        bytes.freeze()
+    }
+}
+
 /// A question of `ctl`; answers carry the same `id`, and a question may have many.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
@@ -249,6 +282,11 @@ pub enum Query {
     /// Who would match.
     Resolve {
         target: String,
+    },
+    /// Ends the job's pairs that were not sent yet, and tells whose those were (`Changed`). Where
+    /// it may run, only the minion can end it: that is a job of its own.
+    Kill {
+        jid: JobId,
     },
     Jobs(JobFilter),
     /// All about one job: the pairs that ended in as many `Ends` as they need, then `JobDetail`
@@ -482,5 +520,21 @@ pub struct Rule {
     pub targets: String,
 }
 
-/// A signed job's bytes on their way to a connection's writer.
-pub type Sealed = Bytes;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        codec::Limits,
+        sign::{Identity, PUBLISH},
+    };
+
+    #[test]
+    fn a_publish_that_is_encoded_once_is_the_same_message() {
+        let publish = Identity::generate().sign(PUBLISH, vec![7; 300]);
+        let published = Published::new(&publish).unwrap();
+        for seq in [1, 127, 70_000, u64::MAX] {
+            let message: ToMinion = codec::decode(&published.numbered(seq), Limits::SMALL).unwrap();
+            assert_eq!(message, ToMinion::Publish { seq, publish: publish.clone() });
+        }
+    }
+}

@@ -151,6 +151,15 @@ impl LiveJob {
         self.queue.drain(..).filter(|minion| self.open.contains_key(minion)).collect()
     }
 
+    /// Lets nobody else go, and gives those who were not.
+    pub fn stop_sending(&mut self) -> Vec<MinionId> {
+        self.queue.clear();
+        let waiting = self.open.iter().filter(|(_, state)| **state == PairState::Targeted);
+        let mut waiting: Vec<MinionId> = waiting.map(|(id, _)| id.clone()).collect();
+        waiting.sort();
+        waiting
+    }
+
     /// A minion is here (again). `has` tells whether it said that it has the job.
     pub fn connected(&mut self, minion: &MinionId, has: bool, now: u64) -> Again {
         let again = self.on_connect(minion, has, now);

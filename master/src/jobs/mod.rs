@@ -17,9 +17,9 @@ use std::{
 };
 
 use proto::{
-    JobId, MinionId, Outcome, Publish, Request, Return, codec,
+    JobId, MinionId, OperatorName, Outcome, Publish, Request, Return, codec,
     job::PairEnd,
-    message::{JobDetail, JobFilter, JobRow, PairState, Stream, ToMinion},
+    message::{JobDetail, JobFilter, JobRow, PairState, Published, Stream, ToMinion},
     sign::{self, Identity, Signed},
 };
 
@@ -106,8 +106,9 @@ impl Jobs {
         let ttl = record.expires.saturating_sub(record.jid.micros());
         let expires = record.expires.max(clock::now() + if wave > 1 { ttl } else { 0 });
         let publish = Publish { jid: record.jid, request: record.request.clone(), expires, wave, tree };
-        match self.identity.sign_value(sign::PUBLISH, &publish) {
-            Ok(signed) => self.fleet.publish(minions, record.jid, &signed),
+        let signed = self.identity.sign_value(sign::PUBLISH, &publish);
+        match signed.and_then(|signed| Ok(Published::new(&signed)?)) {
+            Ok(published) => self.fleet.publish(minions, record.jid, published),
             Err(error) => tracing::error!(jid = %record.jid, %error, "cannot publish"),
         }
     }
@@ -173,6 +174,22 @@ impl Jobs {
     pub async fn unknown(&self, minion: &MinionId, jid: JobId) {
         let why = "it did not reach the minion within its time to live".to_owned();
         self.decide(jid, minion.clone(), Outcome::Expired, why).await;
+    }
+
+    /// Ends the pairs of a job that were not sent: those whose turn in a batch has not come, and
+    /// those of absent minions. Gives whose they were; `None` if no such job is open.
+    pub async fn kill(&self, jid: JobId, operator: &OperatorName) -> Option<Vec<MinionId>> {
+        let waiting = self.table().live.get_mut(&jid)?.stop_sending();
+        for minion in &waiting {
+            let why = format!("killed by {operator} before it was sent");
+            self.decide(jid, minion.clone(), Outcome::Refused, why).await;
+        }
+        Some(waiting)
+    }
+
+    /// Whom an open job concerns.
+    pub fn concerned(&self, jid: JobId) -> Option<Arc<[MinionId]>> {
+        self.table().live.get(&jid).map(|job| job.record.expected.clone())
     }
 
     /// Ends a pair by the master's own verdict.

@@ -10,7 +10,7 @@ use proto::{
 };
 
 use super::{
-    live::{Again, LiveJob},
+    live::{Again, LiveJob, verdict},
     watch::{Note, Watch},
 };
 use crate::store::JobRecord;
@@ -125,6 +125,23 @@ fn fail_fast_keeps_the_rest_from_starting() {
     job.end(&end(first[0].as_str()[1..].parse().unwrap(), Outcome::Failed));
     assert_eq!(job.cut_short(Outcome::Failed).len(), 3);
     assert!(job.next_wave().is_empty());
+}
+
+#[test]
+fn a_killed_batch_ends_where_it_was_not_sent_and_the_account_adds_up() {
+    let options = RunOptions { batch: Some(Batch::Count(1)), ..RunOptions::default() };
+    let mut job = LiveJob::new(record(4), options, |minion| *minion != id(3));
+    let first = job.next_wave();
+    let waiting = job.stop_sending();
+    assert_eq!(waiting, [id(1), id(2), id(3)], "two wait for their turn, one is absent");
+    for minion in waiting {
+        job.end(&verdict(job.jid(), minion, Outcome::Refused, "killed by root".into(), START));
+    }
+    assert!(job.next_wave().is_empty());
+    assert!(!job.is_done() && job.state(&first[0]).is_some(), "where it may run, the minion has the word");
+    job.end(&end(0, Outcome::Failed));
+    assert!(job.is_done() && job.next_wave().is_empty());
+    assert_eq!(job.counts().iter().map(|(_, count)| count).sum::<u32>(), 4);
 }
 
 #[test]

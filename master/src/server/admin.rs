@@ -25,6 +25,7 @@ pub(super) async fn answer(master: &Master, caller: &Caller, query: Query) -> Re
 fn name(query: &Query) -> &'static str {
     match query {
         Query::Resolve { .. } => "target.resolve",
+        Query::Kill { .. } => "job.kill",
         Query::Jobs(_) | Query::Job { .. } | Query::Follow { .. } | Query::Run { .. } | Query::Forget { .. } => {
             "job.list"
         }
@@ -89,9 +90,12 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
         },
         Query::SendEvent { tag, data } => send_event(master, &tag, data),
         Query::Status => Ok(Reply::Value(master.status())),
-        Query::Run { .. } | Query::Follow { .. } | Query::Job { .. } | Query::Events { .. } | Query::Forget { .. } => {
-            Err(fault(FaultKind::Usage, "this question has many answers".into(), None))
-        }
+        Query::Kill { .. }
+        | Query::Run { .. }
+        | Query::Follow { .. }
+        | Query::Job { .. }
+        | Query::Events { .. }
+        | Query::Forget { .. } => Err(fault(FaultKind::Usage, "this question is answered elsewhere".into(), None)),
     }
 }
 

@@ -7,15 +7,15 @@ use proto::{
     delivery::Outbox,
     frame::LaneLimits,
     message::{
-        DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Refusal, ToMinion, UP_BYTES,
+        DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Published, Refusal, ToMinion,
     },
     net::{Receiver, Sender},
     question::{self, Unanswered},
-    sign::{PublicKey, Signed},
+    sign::PublicKey,
 };
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet, time::Instant};
 
-use super::{Master, farewell, host, questions};
+use super::{Master, farewell, host, questions, room::Room};
 use crate::{
     clock,
     fleet::{Down, Link},
@@ -23,8 +23,6 @@ use crate::{
     store::MinionRecord,
 };
 
-/// The largest return that is taken: 16 MiB of output, and what is around it.
-const LARGEST_RETURN: u64 = 20 * 1024 * 1024;
 /// Events that a minion may send between two heartbeats; more are dropped.
 const EVENTS_PER_BEAT: u32 = 500;
 
@@ -40,10 +38,13 @@ pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, s
     let admission = master.keys.admit(peer.key, &hello.id, hello.token.as_deref(), now).await;
     let fixed_grains = match admission {
         Ok(Admission::Accepted(fixed_grains)) => fixed_grains,
-        Ok(Admission::Refused(why)) => return turn_away(&master, &peer, &hello.id, why, &sender, &mut receiver).await,
+        Ok(Admission::Refused(why)) => {
+            return Box::pin(turn_away(&master, &peer, &hello.id, why, &sender, &mut receiver)).await;
+        }
         Err(error) => {
             tracing::error!(minion = %hello.id, %error, "cannot admit");
-            return turn_away(&master, &peer, &hello.id, Refusal::Busy, &sender, &mut receiver).await;
+            let why = Refusal::Busy;
+            return Box::pin(turn_away(&master, &peer, &hello.id, why, &sender, &mut receiver)).await;
         }
     };
     let welcome = ToMinion::Welcome { now, fixed_grains: fixed_grains.clone() };
@@ -54,7 +55,7 @@ pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, s
     let (link, orders) = Link::new(peer.address.clone(), hello.version.clone(), now);
     link.heard(now, Some(hello.now));
     if let Some(earlier) = master.fleet.connect(&hello.id, link.clone(), hello.grains.clone(), fixed_grains, now) {
-        earlier.tell(Down::Close(Refusal::Replaced));
+        earlier.tell(Down::Close(Box::new(Refusal::Replaced)));
     }
     tracing::info!(minion = %hello.id, address = %peer.address, version = %hello.version, "minion connected");
     master.events.minion_start(&hello.id);
@@ -111,13 +112,9 @@ struct Connection {
     id: MinionId,
     link: Arc<Link>,
     sender: Sender,
-    outbox: Outbox<(JobId, Signed)>,
-    /// Bytes of returns: granted, come, and on disk, since the connection began.
-    granted: u64,
-    come: u64,
-    stored: u64,
-    stored_seq: u64,
-    /// What was granted beyond [`UP_BYTES`], held until it is on disk.
+    outbox: Outbox<Arc<(JobId, Published)>>,
+    /// Bytes of returns, and the share of the pool that is held until they are on disk.
+    room: Room,
     permit: Option<tokio::sync::OwnedSemaphorePermit>,
     /// It waits for room in the pool.
     wanting: bool,
@@ -140,10 +137,7 @@ impl Connection {
             link,
             sender,
             outbox: Outbox::windowed(DOWN_JOBS, DOWN_BYTES),
-            granted: UP_BYTES,
-            come: 0,
-            stored: 0,
-            stored_seq: 0,
+            room: Room::new(),
             permit: None,
             wanting: false,
             next_return: 1,
@@ -162,7 +156,8 @@ impl Connection {
                 message = receiver.recv::<FromMinion>() => match message {
                     Ok(Some(message)) => {
                         heard = Instant::now();
-                        self.hear(message).await
+                        // Boxed: an idle connection holds nothing of it.
+                        Box::pin(self.hear(message)).await
                     }
                     Ok(None) => Err("it closed the connection".into()),
                     Err(error) => {
@@ -171,24 +166,29 @@ impl Connection {
                     }
                 },
                 order = orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
+                    Some(order) => Box::pin(self.obey(order)).await,
                     None => Err("forgotten".into()),
                 },
                 _ = beat.tick() => {
                     self.events_left = EVENTS_PER_BEAT;
                     match heard.elapsed() > period * DEAD_AFTER as u32 {
                         true => Err("no heartbeat".into()),
-                        false => self.say(ToMinion::Ping { now: clock::now() }).await,
+                        false => Box::pin(self.beat(receiver.received())).await,
                     }
                 }
             };
             if let Err(end) = result {
                 if let Some(message) = &self.farewell {
-                    farewell(message, &self.sender, &mut receiver).await;
+                    Box::pin(farewell(message, &self.sender, &mut receiver)).await;
                 }
                 return end;
             }
         }
+    }
+
+    async fn beat(&mut self, received: u64) -> Result<(), End> {
+        self.room.beat(received)?;
+        self.say(ToMinion::Ping { now: clock::now() }).await
     }
 
     async fn say(&self, message: ToMinion) -> Result<(), End> {
@@ -197,55 +197,52 @@ impl Connection {
 
     async fn obey(&mut self, order: Down) -> Result<(), End> {
         match order {
-            Down::Publish(jid, signed) => {
-                let bytes = signed.body.len() as u64 + 128;
-                self.outbox.push((jid, signed), bytes);
+            Down::Publish(job) => {
+                let bytes = job.1.len() as u64;
+                self.outbox.push(job, bytes);
                 self.send_jobs().await
             }
-            Down::Say(message) => self.say(message).await,
-            Down::Stored { seq, bytes } => self.on_disk(seq, bytes).await,
+            Down::Say(message) => self.say(*message).await,
+            Down::Stored => self.on_disk().await,
             Down::Granted(permit) => {
-                self.granted += permit.num_permits() as u64;
+                let bytes = self.room.grant(permit.num_permits() as u64);
                 match &mut self.permit {
                     Some(held) => held.merge(permit),
                     None => self.permit = Some(permit),
                 }
                 self.wanting = false;
-                self.say(ToMinion::Credit { bytes: self.granted }).await
+                self.say(ToMinion::Credit { bytes }).await
             }
             Down::Close(why) => {
                 let text = why.to_string();
-                self.farewell = Some(ToMinion::Refused { why, retry_after: 1 });
+                self.farewell = Some(ToMinion::Refused { why: *why, retry_after: 1 });
                 Err(text)
             }
         }
     }
 
     async fn send_jobs(&mut self) -> Result<(), End> {
-        while let Some((seq, (_, publish))) = self.outbox.take_next() {
-            let message = ToMinion::Publish { seq, publish: publish.clone() };
-            self.sender.send(Lane::Control, &message).await.map_err(|error| error.to_string())?;
+        while let Some((seq, job)) = self.outbox.take_next() {
+            let message = job.1.numbered(seq);
+            self.sender.send_bytes(Lane::Control, message).await.map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    async fn on_disk(&mut self, seq: u64, bytes: u64) -> Result<(), End> {
-        self.stored += bytes;
-        self.stored_seq = self.stored_seq.max(seq);
-        self.say(ToMinion::Stored { up_to: self.stored_seq }).await?;
-        self.give_back();
-        // Topped up when half is used, so that small returns cost no extra message.
-        if self.permit.is_none() && self.granted < self.stored + UP_BYTES / 2 {
-            self.granted = self.stored + UP_BYTES;
-            return self.say(ToMinion::Credit { bytes: self.granted }).await;
+    async fn on_disk(&mut self) -> Result<(), End> {
+        let (up_to, bytes) = self.link.take_stored();
+        self.say(ToMinion::Stored { up_to }).await?;
+        let needed = self.room.on_disk(bytes);
+        self.give_back(needed as usize);
+        match self.permit.is_none().then(|| self.room.top_up()).flatten() {
+            Some(bytes) => self.say(ToMinion::Credit { bytes }).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The pool has back what is on disk: no more of it is held than may still come, or has come and
     /// waits for the disk.
-    fn give_back(&mut self) {
-        let needed = self.granted.saturating_sub(self.stored + UP_BYTES) as usize;
+    fn give_back(&mut self, needed: usize) {
         if let Some(held) = &mut self.permit {
             drop(held.split(held.num_permits().saturating_sub(needed)));
         }
@@ -279,7 +276,7 @@ impl Connection {
     async fn acknowledged(&mut self, up_to: u64) -> Result<(), End> {
         let acked = self.outbox.ack(up_to).map_err(|error| error.to_string())?;
         if !acked.is_empty() {
-            self.master.jobs.received(&self.id, acked.into_iter().map(|(jid, _)| jid));
+            self.master.jobs.received(&self.id, acked.into_iter().map(|job| job.0));
             self.send_jobs().await?;
         }
         Ok(())
@@ -291,27 +288,21 @@ impl Connection {
         }
         self.next_return += 1;
         let bytes = ret.weight();
-        self.come += bytes;
-        if self.come > self.granted + LARGEST_RETURN {
-            return Err("more returns than it has credit for".into());
-        }
-        let link = self.link.clone();
-        self.master.jobs.returned(&self.id, ret, move || link.tell(Down::Stored { seq, bytes })).await;
+        self.room.came(bytes)?;
+        let (master, link, soon) = (self.master.clone(), self.link.clone(), self.room.is_pressing());
+        self.master.jobs.returned(&self.id, ret, move || master.acks.stored(&link, seq, bytes, soon)).await;
         Ok(())
     }
 
     /// Queues for room in the pool that all connections share.
     fn want(&mut self, bytes: u64) -> Result<(), End> {
-        let missing = bytes.saturating_sub(self.granted);
-        if missing > LARGEST_RETURN {
-            return Err(format!("it wants to return {missing} bytes at once"));
-        }
+        let missing = self.room.missing(bytes)?;
         if std::mem::replace(&mut self.wanting, true) {
             return Err("it asks for room while it waits for some".into());
         }
         let (pool, link) = (self.master.return_pool.clone(), self.link.clone());
         tokio::spawn(async move {
-            if let Ok(permit) = pool.acquire_many_owned(missing as u32).await {
+            if let Ok(permit) = pool.acquire_many_owned(missing).await {
                 link.tell(Down::Granted(permit));
             }
         });

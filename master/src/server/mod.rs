@@ -4,6 +4,7 @@ mod admin;
 mod minion;
 mod operator;
 mod questions;
+mod room;
 
 use std::{
     sync::Arc,
@@ -21,7 +22,7 @@ use tokio::sync::Semaphore;
 use crate::{
     clock,
     events::Events,
-    fleet::Fleet,
+    fleet::{Acks, Fleet},
     jobs::Jobs,
     keys::Keys,
     operators::Operators,
@@ -47,6 +48,8 @@ pub struct Master {
     pub return_pool: Arc<Semaphore>,
     /// How often each kind of thing was refused, before and within sessions.
     pub counters: Arc<Counters>,
+    /// Acknowledgements that are in no hurry.
+    pub acks: Acks,
     pub started: Instant,
 }
 
@@ -67,10 +70,13 @@ impl Master {
             Err(_) => return tracing::info!(%address, "a peer said nothing"),
         };
         match hello {
-            Hello::Minion(hello) => minion::serve(self, minion::Peer { key, address }, *hello, sender, receiver).await,
+            Hello::Minion(hello) => {
+                Box::pin(minion::serve(self, minion::Peer { key, address }, *hello, sender, receiver)).await
+            }
             Hello::Operator(_) => match self.operators.by_key(&key) {
                 Some(operator) => {
-                    operator::serve(self, operator::Caller { operator, origin: address }, sender, receiver).await
+                    let caller = operator::Caller { operator, origin: address };
+                    Box::pin(operator::serve(self, caller, sender, receiver)).await
                 }
                 None => {
                     let why = Refusal::UnknownOperator;
@@ -135,8 +141,9 @@ pub async fn accept(master: Arc<Master>, mut listener: Listener, acceptor: Arc<A
 
 async fn welcome(master: Arc<Master>, acceptor: Arc<Acceptor>, link: Link, pass: Pass) {
     let address = link.address.clone();
-    match acceptor.accept(link, pass).await {
-        Ok(channel) => master.serve(channel).await,
+    // Boxed, so that a connection that stands holds nothing of what its handshake took.
+    match Box::pin(acceptor.accept(link, pass)).await {
+        Ok(channel) => Box::pin(master.serve(channel)).await,
         Err(error) if Refused::of(&error).is_some() => {
             let count = master.keys.turned_away("(stranger)", host(&address), &error.to_string(), clock::now());
             // One line for the first of them, then one for each doubling.

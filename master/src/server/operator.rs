@@ -12,10 +12,17 @@ use proto::{
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet};
 
 use super::{Master, farewell};
-use crate::{access, clock, jobs::Note, server::admin, store::Store};
+use crate::{
+    access, clock,
+    jobs::{Note, fault},
+    server::admin,
+    store::Store,
+};
 
 /// Questions that one connection may have open at once.
 const MOST_OPEN: usize = 256;
+/// What an operator must be allowed to call on all minions of a job to kill it.
+const KILL: &str = "saltutil.kill_job";
 /// Returns of about this many bytes travel in one message.
 const TOGETHER: u64 = 32 * 1024;
 
@@ -99,6 +106,7 @@ async fn answer(master: Arc<Master>, caller: Caller, query: Query, answers: Answ
         Query::Follow { jid } => return follow_job(&master, &caller, jid, &answers).await,
         Query::Job { jid } => return show_job(&master, &caller, jid, &answers).await,
         Query::Events { tag } => return events(&master, &caller, &tag, &answers).await,
+        Query::Kill { jid } => kill(&master, &caller, jid).await,
         query => admin::answer(&master, &caller, query).await,
     };
     match result {
@@ -123,6 +131,25 @@ async fn run(master: &Master, caller: &Caller, request: proto::sign::Signed, fol
             }
         }
     }
+}
+
+/// Takes the same right as to end it where it runs.
+async fn kill(master: &Master, caller: &Caller, jid: JobId) -> Result<Reply, Fault> {
+    let ended = || {
+        let hint = format!("`ctl job show {jid}` shows how");
+        fault(FaultKind::NotFound, format!("job {jid} is not open (any more)"), Some(hint))
+    };
+    let minions = master.jobs.concerned(jid).ok_or_else(ended)?;
+    let fixed = master.keys.fixed_grains(&minions);
+    let seen = minions.iter().zip(&fixed).map(|(id, fixed_grains)| access::Seen { id, fixed_grains });
+    let function = KILL.parse().map_err(|error: proto::IdError| fault(FaultKind::Usage, error.to_string(), None))?;
+    let killed = match access::permit(&caller.operator, &function, seen) {
+        Ok(()) => master.jobs.kill(jid, &caller.operator.name).await.ok_or_else(ended),
+        Err(fault) => Err(fault),
+    };
+    let outcome = killed.as_ref().err().map_or("done", |fault| fault.message.as_str());
+    master.audit(caller, &format!("job kill {jid}"), outcome).await;
+    Ok(Reply::Changed(killed?.iter().map(ToString::to_string).collect()))
 }
 
 async fn follow_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answers) {

@@ -23,7 +23,7 @@ impl Tunnel {
     pub fn lasting(run: &Path) -> io::Result<Self> {
         let folder = run.join("zmq");
         match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Self::make(folder),
         }
     }
