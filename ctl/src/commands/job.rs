@@ -287,9 +287,16 @@ fn follow(args: Follow, global: &Global) -> Outcome {
     })
 }
 
-/// Kills a job's processes on every minion where it has not ended, which is itself a job.
+/// Ends what was not sent yet, and kills a job's processes on every minion where it may run, which
+/// is itself a job.
 fn kill(jid: JobId, global: &Global) -> Outcome {
-    let detail = block_on(async { detail(&mut Client::connect(global).await?, jid).await })?;
+    let (stopped, detail) = block_on(async { stop(&mut Client::connect(global).await?, jid).await })?;
+    if !stopped.is_empty() {
+        global.note(&format!("not sent any more: {}\n", stopped.join(", ")));
+        if detail.open.is_empty() {
+            return Ok(Exit::OK);
+        }
+    }
     if detail.open.is_empty() {
         return Err(
             Error::nothing(format!("job {jid} has ended everywhere")).hint(format!("`ctl job show {jid}` shows how"))
@@ -303,6 +310,19 @@ fn kill(jid: JobId, global: &Global) -> Outcome {
         args: proto::Args::positional([Value::String(jid.to_string())]),
     };
     dispatch::carry_out(global, call, &Options::default(), Format::Nested)
+}
+
+/// Has the master end the pairs that were not sent; gives whose they were, and what is left.
+async fn stop(client: &mut Client, jid: JobId) -> Result<(Vec<String>, JobDetail), Error> {
+    let before = detail(client, jid).await?;
+    if before.open.is_empty() {
+        return Ok((Vec::new(), before));
+    }
+    let stopped = match client.answer(Query::Kill { jid }).await? {
+        Reply::Changed(ids) => ids,
+        other => return Err(client.unexpected(&other)),
+    };
+    Ok((stopped, detail(client, jid).await?))
 }
 
 fn repeat(args: &Repeat, global: &Global) -> Outcome {

@@ -184,6 +184,8 @@ impl Jobs {
             let why = format!("killed by {operator} before it was sent");
             self.decide(jid, minion.clone(), Outcome::Refused, why).await;
         }
+        // Whoever looks now sees them ended.
+        self.store.flush().await;
         Some(waiting)
     }
 
