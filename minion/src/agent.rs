@@ -1,11 +1,12 @@
 //! The agent: what a minion is between its connections.
 //!
 //! An agent has no thread of its own and no global state: any number of them run on one runtime.
-//! `connection` finds the master, `serving` speaks with it, `run` carries out jobs, `calls` is
-//! what functions may ask of the agent.
+//! `connection` finds the master, `serving` speaks with it, `run` carries out jobs, `provision` gets
+//! what they need of the master, `calls` is what functions may ask of the agent.
 
 mod calls;
 mod connection;
+mod provision;
 mod run;
 mod serving;
 
@@ -20,18 +21,18 @@ use std::{
 
 use nix::sys::signal::Signal;
 use proto::{JobId, Map, Outcome, Return, net::Sender, session};
-use states::tree::{NoTree, Tree};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{MasterClock, local_now},
-    config::{Config, FileClient},
+    config::Config,
     host::System,
     job,
     ledger::{Ledger, Pending},
     pki::Pinned,
     spool::{Spool, SpoolError},
+    supply::Store,
 };
 
 pub use connection::Ended;
@@ -88,8 +89,9 @@ pub(crate) struct Inner {
     /// Grains that the master fixed; they stand above all others.
     fixed: Mutex<Map>,
     detect: Option<fn(&Config) -> Map>,
-    pillar: Arc<Map>,
-    tree: Box<dyn Tree>,
+    /// The pillar as it was compiled last, unless it is to be compiled anew.
+    pillar: Mutex<Option<Arc<Map>>>,
+    store: Arc<Store>,
     child: Option<PathBuf>,
     clock: MasterClock,
     ledger: Mutex<Ledger>,
@@ -121,15 +123,6 @@ pub struct Counters {
     pub connections: AtomicU64,
 }
 
-/// Where `salt://` files come from: this host's folders with `file_client: local`. From the
-/// master they cannot be had yet.
-pub(crate) fn tree(config: &Config) -> Box<dyn Tree> {
-    match config.keys.file_client {
-        FileClient::Local => crate::local::tree(config),
-        FileClient::Remote => Box::new(NoTree),
-    }
-}
-
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -137,7 +130,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Agent {
     pub fn new(parts: Parts) -> Self {
         let spool = Spool::new(&parts.config.keys.root_dir, parts.config.keys.spool_limit.saturating_mul(1 << 20));
-        let tree = tree(&parts.config);
+        let store = provision::store(&parts.config);
         Self(Arc::new(Inner {
             config: parts.config,
             local: parts.local,
@@ -146,8 +139,8 @@ impl Agent {
             grains: Mutex::new(Arc::new(parts.grains)),
             fixed: Mutex::default(),
             detect: parts.detect,
-            pillar: Arc::default(),
-            tree,
+            pillar: Mutex::default(),
+            store,
             child: parts.child,
             clock: MasterClock::default(),
             ledger: Mutex::default(),
@@ -347,22 +340,6 @@ impl Inner {
     /// The program that runs `Writes`.
     pub(crate) fn child_program(&self) -> &std::path::Path {
         self.child.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"))
-    }
-
-    /// What a child must know to run a job.
-    pub(crate) fn task(&self, running: &crate::job::Running, started: u64) -> crate::child::Task {
-        crate::child::Task {
-            job: running.job.clone(),
-            started,
-            id: self.config.id.clone(),
-            grains: (*self.grains()).clone(),
-            pillar: (*self.pillar).clone(),
-            opts: self.config.opts.clone(),
-            folders: match self.config.keys.file_client {
-                FileClient::Local => self.config.keys.file_roots.clone(),
-                FileClient::Remote => Default::default(),
-            },
-        }
     }
 
     /// Sends on what a child wants to tell.

@@ -3,10 +3,11 @@
 //!
 //! The agent writes `root_dir/jobs/JID/job` and starts itself again with [`VARIABLE`] naming that
 //! folder. The child makes a session of its own, writes `pid`, does the job and writes `return`.
-//! Its standard output carries one JSON object a line for the agent: output lines and events. An
-//! agent that starts finds the folders of its predecessor ([`Adopted`]).
+//! Its standard output carries one JSON object a line for the agent: output lines, events, and what
+//! it wants to have of the master; the answers come to its standard input (`pipe`). An agent that starts finds the folders of its predecessor ([`Adopted`]).
 
 mod inside;
+mod pipe;
 mod session;
 
 use std::{
@@ -20,15 +21,27 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use proto::{
-    Job, JobId, Map, MinionId, Outcome, Return, Value,
+    Hash, Job, JobId, Map, MinionId, Outcome, Return, Value,
     codec::{self, Limits},
 };
 use serde::{Deserialize, Serialize};
 use states::call::Progress;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::ChildStdin,
+    sync::mpsc,
+};
 
-use crate::{agent::Inner, clock::local_now, job, job::Running, pki::private_folder};
+use crate::{
+    agent::Inner,
+    clock::local_now,
+    job,
+    job::Running,
+    pki::private_folder,
+    supply::{self, Errand},
+};
 
 pub use inside::main;
 pub use session::signal_session;
@@ -49,8 +62,16 @@ pub struct Task {
     pub grains: Map,
     pub pillar: Map,
     pub opts: Map,
-    /// `file_roots`, where files come from this host.
-    pub folders: BTreeMap<String, Vec<PathBuf>>,
+    pub files: Files,
+}
+
+/// Where a job's `salt://` files come from.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Files {
+    /// `file_roots` of this host.
+    Here(BTreeMap<String, Vec<PathBuf>>),
+    /// The master, by way of the agent's cache.
+    Master { tree: Option<Hash>, cache: PathBuf, limit: u64 },
 }
 
 /// What a child says while it works.
@@ -62,6 +83,13 @@ enum Word {
     Event(String, Value),
     /// The job changed static grains.
     Grains,
+    /// The pillar is to be compiled anew.
+    Pillar,
+    /// Something is wanted that only the agent can get; answered on standard input.
+    Errand {
+        id: u32,
+        errand: Errand,
+    },
     /// The return, when it could not be written to the disk.
     Return(Box<Return>),
 }
@@ -98,11 +126,18 @@ pub(crate) async fn run(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
 async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> io::Result<Return> {
     let folder = folder(inner.root(), running.job.jid);
     private_folder(&folder)?;
-    let task = codec::encode(&inner.task(running, started)).map_err(io::Error::other)?;
+    let task = {
+        let (inner, running) = (inner.clone(), running.clone());
+        tokio::task::spawn_blocking(move || inner.task(&running, started)).await?
+    };
+    let task = match task {
+        Ok(task) => codec::encode(&task).map_err(io::Error::other)?,
+        Err(error) => return Ok(job::failed(running.job.jid, &error, started)),
+    };
     fs::write(folder.join("job"), task)?;
     let mut child = tokio::process::Command::new(inner.child_program())
         .env(VARIABLE, &folder)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .current_dir("/")
         .spawn()?;
@@ -112,6 +147,7 @@ async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
     }
     let mut told = None;
     if let Some(stdout) = child.stdout.take() {
+        let errands = Errands::new(inner, child.stdin.take());
         let mut lines = BufReader::new(stdout).lines();
         while let Some(line) = lines.next_line().await? {
             match serde_json::from_str(&line) {
@@ -119,6 +155,8 @@ async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
                 Ok(Word::Err(text)) => running.show(Progress::Stderr(text)),
                 Ok(Word::Event(tag, data)) => inner.pass_event(&tag, data),
                 Ok(Word::Grains) => inner.refresh_grains_soon(),
+                Ok(Word::Pillar) => inner.forget_pillar(),
+                Ok(Word::Errand { id, errand }) => errands.run(id, errand),
                 Ok(Word::Return(ret)) => told = Some(*ret),
                 Err(_) => tracing::debug!(line, "a job's process printed something else"),
             }
@@ -127,6 +165,34 @@ async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
     let status = child.wait().await?;
     let how = format!("the job's process ended without a return ({status})");
     Ok(result(&folder, running, started).or(told).unwrap_or_else(|| without_return(running, started, &how)))
+}
+
+/// What a child wants, each on a thread of its own; the answers go to its standard input.
+struct Errands {
+    inner: Arc<Inner>,
+    answers: mpsc::UnboundedSender<Bytes>,
+}
+
+impl Errands {
+    fn new(inner: &Arc<Inner>, stdin: Option<ChildStdin>) -> Self {
+        let (answers, mut queue) = mpsc::unbounded_channel::<Bytes>();
+        tokio::spawn(async move {
+            let Some(mut stdin) = stdin else { return };
+            while let Some(answer) = queue.recv().await {
+                // It may have ended, and wants nothing more then.
+                if stdin.write_all(&answer).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { inner: inner.clone(), answers }
+    }
+
+    /// A child waits for each of its threads' errands, so there are never many.
+    fn run(&self, id: u32, errand: Errand) {
+        let (inner, answers) = (self.inner.clone(), self.answers.clone());
+        tokio::task::spawn_blocking(move || answers.send(pipe::encode(id, supply::run(inner.stock(), errand))));
+    }
 }
 
 fn result(folder: &Path, running: &Running, started: u64) -> Option<Return> {

@@ -60,6 +60,8 @@ pub struct Keys {
     pub log_format: Option<String>,
     /// How much may wait for the master in the spool, in MiB.
     pub spool_limit: u64,
+    /// How much of the master's files is kept beneath `root_dir/cache`, in MiB.
+    pub cache_limit: u64,
 
     // What follows is kept as it is, for the state compiler and for `config.get`; the meaning is
     // Salt's.
@@ -126,6 +128,7 @@ impl Default for Keys {
             log_level: None,
             log_format: None,
             spool_limit: 256,
+            cache_limit: 1024,
             default_top: Value::Null,
             disabled_requisites: Value::Null,
             env_order: Value::Null,

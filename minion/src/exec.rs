@@ -2,10 +2,13 @@
 
 pub mod bind;
 mod cmd;
+mod cp;
 mod event;
 mod grains;
+mod mine;
 mod minion;
 mod saltutil;
+mod state;
 mod status;
 mod sys;
 mod test;
@@ -16,13 +19,24 @@ use states::{Function, call::Functions};
 
 pub use cmd::{FROM_OPERATOR, split_words};
 
-/// All modules. A function that `states` has as well is taken from there.
-static MODULES: &[&[Function]] =
-    &[cmd::TABLE, event::TABLE, grains::TABLE, minion::TABLE, saltutil::TABLE, status::TABLE, sys::TABLE, test::TABLE];
+/// All modules. A function that `states` has as well, for where there is no minion, is the one here.
+static MODULES: &[&[Function]] = &[
+    cmd::TABLE,
+    cp::TABLE,
+    event::TABLE,
+    grains::TABLE,
+    mine::TABLE,
+    minion::TABLE,
+    saltutil::TABLE,
+    state::TABLE,
+    status::TABLE,
+    sys::TABLE,
+    test::TABLE,
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
     let own = MODULES.iter().copied().flatten();
-    own.chain(states::functions::all().iter().copied()).map(|function| (function.name, function)).collect()
+    states::functions::all().iter().copied().chain(own).map(|function| (function.name, function)).collect()
 });
 
 /// Functions that answer out of memory: no file, no process, no lock that is held for long, and

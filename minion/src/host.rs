@@ -16,6 +16,7 @@ use std::{
 use proto::Map;
 use states::{Command, Host, Look, Output, Stat, call::Progress};
 
+pub use files::copy;
 pub use process::OUTPUT_LIMIT;
 pub use search::DEFAULT_PATH;
 

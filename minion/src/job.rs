@@ -24,6 +24,7 @@ use states::{
 use crate::{
     exec::{self, FROM_OPERATOR},
     host::{OUTPUT_LIMIT, Scoped, System, Watch},
+    turn::{self, NoTurn},
 };
 
 /// Where a job sends its output lines while it runs.
@@ -186,6 +187,14 @@ fn call(running: &Arc<Running>, site: &Site<'_>, retcode: &AtomicI32) -> Result<
         retcode,
     };
     let request = &running.job.request;
+    let _turn = match turn::take(&running.job, site.opts, &|| running.is_stopped()) {
+        Ok(turn) => turn,
+        Err(NoTurn::Failed(error)) => return Err(error),
+        Err(NoTurn::Held(holder)) => {
+            retcode.store(1, Ordering::Relaxed);
+            return Ok(json!([holder.describe()]));
+        }
+    };
     let args = from_operator(&request.args, request.function.module(), &running.job);
     context.call(&request.function, args).map(states::value::plain)
 }
@@ -232,6 +241,11 @@ pub fn error_text(error: &CallError) -> String {
         Some(hint) => format!("{error}\n  hint: {hint}"),
         None => error.to_string(),
     }
+}
+
+/// A job that came to nothing before its function was called.
+pub fn failed(job: proto::JobId, error: &CallError, now: u64) -> Return {
+    ended(job, Outcome::Failed, error_text(error), now)
 }
 
 /// A pair that ends without a call.

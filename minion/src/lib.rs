@@ -15,6 +15,8 @@ mod ledger;
 pub mod local;
 pub mod pki;
 pub mod spool;
+mod supply;
+mod turn;
 pub mod verify;
 
 /// The version of this agent, as `test.version` and the hello tell it.

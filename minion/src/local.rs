@@ -32,7 +32,7 @@ pub fn perform(config: &Config, function: FunctionName, args: Args, live: Option
     let grains = Arc::new(grains::of(config));
     let system = Arc::new(Local::new((*grains).clone()));
     let tree = tree(config);
-    let pillar = pillar(config, &system, &*tree);
+    let pillar = pillar(config, &grains, &Map::new());
     let site = Site { id: &config.id, system, grains, tree: &*tree, pillar: &pillar, opts: &config.opts, agent: None };
     let (ret, error) = job::perform_here(&Arc::new(Running::new(job, live)), &site, now);
     Called { ret, error }
@@ -44,16 +44,17 @@ pub fn call(config: &Config, function: FunctionName, args: Args, live: Option<Li
 }
 
 /// The pillar that `pillar_roots` gives this host; what is wrong with it stands in `_errors`.
-fn pillar(config: &Config, look: &Local, tree: &dyn Tree) -> Map {
+pub fn pillar(config: &Config, grains: &Map, over: &Map) -> Map {
     if config.keys.pillar_roots.is_empty() {
         return Map::new();
     }
+    let (look, tree) = (Local::new(grains.clone()), tree(config));
     let context = Context {
         id: &config.id,
-        look,
+        look: &look,
         host: None,
         functions: &exec::Table,
-        tree,
+        tree: &*tree,
         pillar: &Map::new(),
         opts: &config.opts,
         agent: None,
@@ -61,7 +62,7 @@ fn pillar(config: &Config, look: &Local, tree: &dyn Tree) -> Map {
         retcode: &AtomicI32::new(0),
     };
     let roots = Folders::new(config.keys.pillar_roots.clone());
-    states::compile::pillar::compile(&context, &roots, &Map::new()).into_map()
+    states::compile::pillar::compile(&context, &roots, over).into_map()
 }
 
 fn request(function: FunctionName, args: Args) -> Request {

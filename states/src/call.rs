@@ -81,6 +81,12 @@ pub trait Agent: Send + Sync {
     fn signal(&self, jid: &str, signal: i32) -> bool;
     fn restart(&self);
     fn refresh_grains(&self);
+    /// Has the pillar compiled anew when it is needed next.
+    fn refresh_pillar(&self) {}
+    /// Asks the master, waits, and gives the answer's bytes.
+    fn ask(&self, _question: proto::Question) -> Result<Vec<u8>, CallError> {
+        Err(CallError::NoAgent)
+    }
     /// Whether the job that is calling was killed; what waits for long asks this now and then.
     fn cancelled(&self) -> bool {
         false

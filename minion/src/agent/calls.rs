@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use nix::sys::signal::Signal;
 use proto::{
-    Packed, Value, event,
+    Packed, Question, Value, event,
     message::{FromMinion, Lane},
     net::NetError,
 };
@@ -48,6 +48,14 @@ impl Agent for JobAgent {
 
     fn refresh_grains(&self) {
         self.inner.refresh_grains();
+    }
+
+    fn refresh_pillar(&self) {
+        self.inner.forget_pillar();
+    }
+
+    fn ask(&self, question: Question) -> Result<Vec<u8>, CallError> {
+        Ok(self.inner.stock().ask(question)?)
     }
 
     fn cancelled(&self) -> bool {

@@ -23,9 +23,13 @@ use crate::{
     spool::SpoolError,
 };
 
-/// The longest first wait; it doubles with each failure, up to [`USUAL`].
-const SHORTEST: Duration = Duration::from_millis(250);
-const USUAL: Duration = Duration::from_secs(20);
+/// A master that was there a moment ago is tried soon …
+const SOON: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
+/// … so many times, about a minute; then rarely.
+const SOON_TRIES: u32 = 30;
+const RARELY: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(20));
+/// Minions that were given the same slot spread over this long.
+const SLOT: Duration = Duration::from_secs(1);
 
 /// Why a connection ended, or did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -50,20 +54,20 @@ pub enum Ended {
 
 /// Keeps a connection until the agent is to stop.
 pub async fn forever(inner: &Arc<Inner>) {
-    let mut backoff = Backoff::new(SHORTEST, USUAL);
+    let mut pauses = Pauses::default();
     let mut stale = false;
     while !inner.stopping() {
         let before = inner.counters.connections.load(Relaxed);
         let ended = once(inner).await;
         if inner.counters.connections.load(Relaxed) > before {
-            backoff.reset();
+            pauses = Pauses::default();
         }
         report(inner, &ended);
         // The memory of a session key that the master renewed is mended at once, but once only.
         let renewed = matches!(ended, Ended::Net(NetError::Session(SessionError::OtherKey)));
         let wait = match renewed && !stale {
             true => Duration::ZERO,
-            false => pause(&ended, &mut backoff, rand::rng().random_range(0.0..1.0)),
+            false => pauses.next(&ended, rand::rng().random_range(0.0..1.0)),
         };
         stale = renewed;
         tokio::select! {
@@ -73,21 +77,42 @@ pub async fn forever(inner: &Arc<Inner>) {
     }
 }
 
-/// How long to wait before the next try.
-fn pause(ended: &Ended, backoff: &mut Backoff, random: f64) -> Duration {
-    match ended {
-        // The master knows how often it has said so, and asks for more patience each time.
-        Ended::Refused { why: Refusal::Pending | Refusal::Busy | Refusal::ShuttingDown, retry_after } => {
-            backoff.reset();
-            backoff.refused(*retry_after, random)
+/// How long to wait between tries.
+struct Pauses {
+    soon: Backoff,
+    rarely: Backoff,
+    failures: u32,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { soon: Backoff::new(SOON.0, SOON.1), rarely: Backoff::new(RARELY.0, RARELY.1), failures: 0 }
+    }
+}
+
+impl Pauses {
+    /// How long to wait before the next try. `random` is uniform in `0.0..1.0`.
+    fn next(&mut self, ended: &Ended, random: f64) -> Duration {
+        match ended {
+            // A crowded master gives out slots, which are no failures.
+            Ended::Net(NetError::Session(SessionError::Busy(seconds))) => {
+                Duration::from_secs(u64::from(*seconds)).min(Backoff::REFUSED) + SLOT.mul_f64(random)
+            }
+            Ended::Refused { why: Refusal::Busy | Refusal::ShuttingDown, retry_after } => {
+                (*retry_after).min(Backoff::REFUSED) + SLOT.mul_f64(random)
+            }
+            // The master knows how often it has said so, and asks for more patience each time.
+            Ended::Refused { why: Refusal::Pending, retry_after } => {
+                Backoff::new(SOON.0, SOON.1).refused(*retry_after, random)
+            }
+            Ended::Refused { retry_after, .. } => self.soon.refused(*retry_after, random),
+            // Only a person can mend this.
+            Ended::Net(NetError::Session(SessionError::WrongPeer { .. })) => self.soon.refused(RARELY.1, random),
+            _ => {
+                self.failures += 1;
+                if self.failures <= SOON_TRIES { self.soon.failed(random) } else { self.rarely.failed(random) }
+            }
         }
-        Ended::Refused { retry_after, .. } => backoff.refused(*retry_after, random),
-        Ended::Net(NetError::Session(SessionError::Busy(seconds))) => {
-            Duration::from_secs(u64::from(*seconds)).min(Backoff::REFUSED) + backoff.failed(random)
-        }
-        // Only a person can mend this.
-        Ended::Net(NetError::Session(SessionError::WrongPeer { .. })) => backoff.refused(USUAL, random),
-        _ => backoff.failed(random),
     }
 }
 
@@ -120,7 +145,12 @@ async fn once(inner: &Arc<Inner>) -> Ended {
     inner.counters.connections.fetch_add(1, Relaxed);
     tracing::info!(master = %inner.config.master, id = %inner.config.id, offset_us = inner.clock.offset(), "connected");
     *lock(&inner.sender) = Some(sender.clone());
+    inner.store.questions.connected({
+        let sender = sender.clone();
+        Box::new(move |question| sender.try_send(Lane::Control, question))
+    });
     let ended = Connection::new(inner, sender.clone(), master).serve(receiver).await;
+    inner.store.questions.broken();
     *lock(&inner.sender) = None;
     sender.close();
     ended
@@ -197,17 +227,24 @@ mod tests {
 
     #[test]
     fn waits_grow_and_obey_the_master() {
-        let mut backoff = Backoff::new(SHORTEST, USUAL);
+        let mut pauses = Pauses::default();
         let broken = Ended::Net(NetError::Closed);
-        assert_eq!(pause(&broken, &mut backoff, 1.0), SHORTEST);
-        assert!((0..100).all(|_| pause(&broken, &mut backoff, 0.9) <= USUAL));
+        assert_eq!(pauses.next(&broken, 1.0), SOON.0);
+        assert!((2..=SOON_TRIES).all(|_| pauses.next(&broken, 0.9) <= SOON.1));
+        assert!((0..100).all(|_| pauses.next(&broken, 0.9) <= RARELY.1));
         let refused = |why| Ended::Refused { why, retry_after: Duration::from_secs(10) };
-        let waits =
-            |why: Refusal, backoff: &mut Backoff| [0; 3].map(|_| pause(&refused(why.clone()), backoff, 0.0).as_secs());
-        assert_eq!(waits(Refusal::Pending, &mut backoff), [10, 10, 10]);
-        backoff.reset();
-        assert_eq!(waits(Refusal::Rejected, &mut backoff), [10, 20, 40]);
-        let crowded = Ended::Net(NetError::Session(SessionError::Busy(u16::MAX)));
-        assert!(pause(&crowded, &mut backoff, 1.0) <= Backoff::REFUSED + USUAL);
+        let mut waits = |why: Refusal| [0; 3].map(|_| pauses.next(&refused(why.clone()), 0.0).as_secs());
+        assert_eq!(waits(Refusal::Pending), [10, 10, 10]);
+        assert_eq!(waits(Refusal::Busy), [10, 10, 10]);
+        assert_eq!(waits(Refusal::Rejected), [10, 20, 40]);
+    }
+
+    #[test]
+    fn a_slot_is_kept_and_is_no_failure() {
+        let mut pauses = Pauses::default();
+        let crowded = |seconds| Ended::Net(NetError::Session(SessionError::Busy(seconds)));
+        assert!((0..100).all(|_| pauses.next(&crowded(3), 0.5) == Duration::from_millis(3500)));
+        assert_eq!(pauses.next(&Ended::Net(NetError::Closed), 1.0), SOON.0);
+        assert!(pauses.next(&crowded(u16::MAX), 1.0) <= Backoff::REFUSED + SLOT);
     }
 }

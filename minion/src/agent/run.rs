@@ -12,7 +12,7 @@ use proto::{
 };
 use states::{Effect, call::Progress};
 
-use super::{Inner, SMALL, calls::JobAgent, lock};
+use super::{Inner, SMALL, calls::JobAgent, lock, provision::Provision};
 use crate::{
     child, exec,
     fault::crash_point,
@@ -93,7 +93,7 @@ fn admit(inner: &Arc<Inner>, job: Job) -> bool {
 
 /// Runs what answers out of memory, here and now: no thread, no task, no timer.
 fn answer_at_once(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> bool {
-    let ret = perform(inner, running, started);
+    let ret = perform_with(inner, running, &inner.at_hand(), started);
     let small = ret.weight() <= SMALL;
     if small {
         inner.finish_small(ret);
@@ -191,13 +191,20 @@ async fn carry_out(inner: &Arc<Inner>, running: &Arc<Running>, effect: Effect, s
 }
 
 fn perform(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> Return {
+    match inner.provide(&running.job) {
+        Ok(provision) => perform_with(inner, running, &provision, started),
+        Err(error) => job::failed(running.job.jid, &error, started),
+    }
+}
+
+fn perform_with(inner: &Arc<Inner>, running: &Arc<Running>, provision: &Provision, started: u64) -> Return {
     let agent = JobAgent { inner: inner.clone(), running: running.clone() };
     let site = Site {
         id: &inner.config.id,
         system: inner.system.clone(),
         grains: inner.grains(),
-        tree: &*inner.tree,
-        pillar: &inner.pillar,
+        tree: &*provision.tree,
+        pillar: &provision.pillar,
         opts: &inner.config.opts,
         agent: Some(&agent),
     };

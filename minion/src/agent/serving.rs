@@ -124,8 +124,8 @@ impl<'a> Connection<'a> {
             }
             ToMinion::Fate { jid } => self.fate(jid).await?,
             ToMinion::Ping { now } => self.inner.clock.told(now),
-            // Nothing is asked yet.
-            ToMinion::Part { .. } | ToMinion::Failed { .. } => {}
+            ToMinion::Part { id, bytes, last } => self.inner.store.questions.part(id, &bytes, last),
+            ToMinion::Failed { id, why } => self.inner.store.questions.failed(id, why),
             ToMinion::Welcome { now, fixed_grains } => {
                 self.inner.clock.told(now);
                 self.inner.fix_grains(fixed_grains);

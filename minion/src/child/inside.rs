@@ -7,19 +7,20 @@ use std::{
 };
 
 use proto::{
-    Return, Value,
+    Question, Return, Value,
     codec::{self, Limits},
 };
 use states::{
     CallError,
     call::{Agent, Progress},
-    tree::Folders,
+    tree::{Folders, Tree},
 };
 
-use super::{Task, VARIABLE, Word, claim, session::Process};
+use super::{Files, Task, VARIABLE, Word, claim, pipe::Pipe, session::Process};
 use crate::{
     host::{Local, System},
     job::{self, Running, Site},
+    supply::{Cache, Remote, Stock},
 };
 
 /// Runs the job that the environment names, if it names one, and gives the exit code then.
@@ -43,17 +44,28 @@ fn work(folder: &Path) -> io::Result<()> {
     let streams = task.job.request.options.stream;
     let live: Option<job::Live> = streams.then(|| Box::new(show) as job::Live);
     let running = Arc::new(Running::new(task.job, live));
-    let tree = Folders::new(task.folders);
+    let pipe = Pipe::default();
+    let messenger = Messenger(pipe.clone());
+    let tree = tree(task.files, pipe);
     let site = Site {
         id: &task.id,
         system: Arc::new(Local::new(task.grains.clone())),
         grains: Arc::new(task.grains),
-        tree: &tree,
+        tree: &*tree,
         pillar: &task.pillar,
         opts: &task.opts,
-        agent: Some(&Messenger),
+        agent: Some(&messenger),
     };
     keep(folder, job::perform(&running, &site, task.started))
+}
+
+fn tree(files: Files, pipe: Pipe) -> Box<dyn Tree> {
+    match files {
+        Files::Here(folders) => Box::new(Folders::new(folders)),
+        Files::Master { tree, cache, limit } => {
+            Box::new(Remote::new(Arc::new(pipe), Arc::new(Cache::new(cache, limit)), tree))
+        }
+    }
 }
 
 fn keep(folder: &Path, ret: Return) -> io::Result<()> {
@@ -72,7 +84,7 @@ fn show(progress: Progress) {
     let _ = say(&word);
 }
 
-fn say(word: &Word) -> io::Result<()> {
+pub fn say(word: &Word) -> io::Result<()> {
     let mut line = serde_json::to_vec(word)?;
     line.push(b'\n');
     let mut out = io::stdout().lock();
@@ -81,7 +93,7 @@ fn say(word: &Word) -> io::Result<()> {
 }
 
 /// The agent as far as a child can reach it.
-struct Messenger;
+struct Messenger(Pipe);
 
 impl Agent for Messenger {
     fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError> {
@@ -104,5 +116,13 @@ impl Agent for Messenger {
     fn refresh_grains(&self) {
         // An agent that has gone detects them when it comes back.
         let _ = say(&Word::Grains);
+    }
+
+    fn refresh_pillar(&self) {
+        let _ = say(&Word::Pillar);
+    }
+
+    fn ask(&self, question: Question) -> Result<Vec<u8>, CallError> {
+        Ok(self.0.ask(question)?)
     }
 }

@@ -1,7 +1,7 @@
 //! `saltutil.*`: a minion's jobs and what it knows of itself. Salt's `modules/saltutil.py`.
 
 use proto::{Args, Value};
-use states::{CallError, Context, Effect, Function};
+use states::{CallError, Context, Effect, Function, call::Param};
 
 use super::bind::{bind, need, with};
 
@@ -92,11 +92,110 @@ pub static TABLE: &[Function] = &[
         call: |context, args| {
             let params = &[with("refresh_pillar", "True"), with("clean_pillar_cache", "False")];
             bind("saltutil.refresh_grains", params, args)?;
-            context.agent()?.refresh_grains();
+            let agent = context.agent()?;
+            agent.refresh_grains();
+            agent.refresh_pillar();
             Ok(Value::Bool(true))
         },
     },
+    Function {
+        name: "saltutil.refresh_pillar",
+        doc: "Has the pillar compiled anew when it is needed next.\n\n    ctl run '*' saltutil.refresh_pillar",
+        params: REFRESH_PILLAR,
+        effect: Effect::Reads,
+        call: |context, args| {
+            bind("saltutil.refresh_pillar", REFRESH_PILLAR, args)?;
+            context.agent()?.refresh_pillar();
+            Ok(Value::Bool(true))
+        },
+    },
+    Function {
+        name: "saltutil.sync_all",
+        doc: "Has grains and pillar made anew, and shows which custom modules the tree brought: none, since those \
+              are not run yet; a tree that has some is refused.\n\n    ctl run '*' saltutil.sync_all",
+        params: SYNC,
+        effect: Effect::Reads,
+        call: |context, args| {
+            bind("saltutil.sync_all", SYNC, args)?;
+            let none = CUSTOM.iter().map(|kind| Ok(((*kind).to_owned(), custom(context, kind)?)));
+            let synced = none.collect::<Result<proto::Map, CallError>>()?;
+            let agent = context.agent()?;
+            agent.refresh_grains();
+            agent.refresh_pillar();
+            Ok(Value::Object(synced))
+        },
+    },
+    Function {
+        name: "saltutil.sync_modules",
+        doc: "As `saltutil.sync_all`, for execution modules.\n\n    ctl run '*' saltutil.sync_modules",
+        params: SYNC,
+        effect: Effect::Reads,
+        call: |context, args| bind("saltutil.sync_modules", SYNC, args).and_then(|_| custom(context, "modules")),
+    },
+    Function {
+        name: "saltutil.sync_states",
+        doc: "As `saltutil.sync_all`, for state modules.\n\n    ctl run '*' saltutil.sync_states",
+        params: SYNC,
+        effect: Effect::Reads,
+        call: |context, args| bind("saltutil.sync_states", SYNC, args).and_then(|_| custom(context, "states")),
+    },
+    Function {
+        name: "saltutil.sync_grains",
+        doc: "As `saltutil.sync_all`, for grains.\n\n    ctl run '*' saltutil.sync_grains",
+        params: SYNC,
+        effect: Effect::Reads,
+        call: |context, args| {
+            bind("saltutil.sync_grains", SYNC, args)?;
+            context.agent()?.refresh_grains();
+            custom(context, "grains")
+        },
+    },
 ];
+
+static REFRESH_PILLAR: &[Param] = &[with("wait", "False"), with("timeout", "30"), with("clean_cache", "True")];
+static SYNC: &[Param] = &[
+    with("saltenv", "None"),
+    with("refresh", "True"),
+    with("extmod_whitelist", "None"),
+    with("extmod_blacklist", "None"),
+    with("clean_pillar_cache", "False"),
+];
+
+/// The kinds of custom modules, as `saltutil.sync_all` names them; the tree has them in folders
+/// with a `_` before the name.
+const CUSTOM: &[&str] = &[
+    "beacons",
+    "clouds",
+    "engines",
+    "executors",
+    "grains",
+    "log_handlers",
+    "matchers",
+    "modules",
+    "output",
+    "pillar",
+    "proxymodules",
+    "renderers",
+    "returners",
+    "sdb",
+    "serializers",
+    "states",
+    "thorium",
+    "tops",
+    "utils",
+    "wrapper",
+];
+
+fn custom(context: &Context<'_>, kind: &str) -> Result<Value, CallError> {
+    let folder = format!("_{kind}/");
+    let found = context.tree.environments().into_iter().flat_map(|env| {
+        context.tree.files(&env).iter().filter(|file| file.starts_with(&folder)).cloned().collect::<Vec<_>>()
+    });
+    match found.into_iter().next() {
+        None => Ok(Value::Array(Vec::new())),
+        Some(file) => Err(CallError::failed(format!("the tree has {file}, and custom modules are not run yet"))),
+    }
+}
 
 fn find(context: &Context<'_>, jid: &str) -> Result<Option<Value>, CallError> {
     Ok(context.agent()?.running().into_iter().find(|job| job["jid"] == jid))

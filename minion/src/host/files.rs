@@ -57,22 +57,46 @@ pub fn list(path: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Replaces the file in one step and keeps the owner of what was there. A link at the end of
-/// the path is replaced, not followed. When this returns, the bytes are on the disk.
+/// Replaces the file in one step and keeps the owner and the security label of what was there. A
+/// link at the end of the path is replaced, not followed. When this returns, the bytes are on the
+/// disk.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, mode, |file| file.write_all(bytes))
+}
+
+/// The same with the bytes of another file.
+pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    replace(to, mode, |file| io::copy(&mut source, file).map(drop))
+}
+
+fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
+    // It has no name until it is whole, or one that is ours to clear away.
     let mut file = tempfile::Builder::new().prefix(".overstate-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    if let Ok(old) = fs::symlink_metadata(path)
-        && (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
-    {
-        std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+    fill(file.as_file_mut())?;
+    if let Ok(old) = fs::symlink_metadata(path) {
+        if (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) {
+            std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+        }
+        keep_label(path, file.as_file())?;
     }
     // After the owner: changing the owner clears the set-user-id bit.
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
+}
+
+/// The label that SELinux goes by. Where there is none, or labels are not supported, there is
+/// nothing to keep.
+fn keep_label(old: &Path, new: &File) -> io::Result<()> {
+    const LABEL: &str = "security.selinux";
+    let mut label = [0; 256];
+    match rustix::fs::lgetxattr(old, LABEL, &mut label) {
+        Ok(length) => Ok(rustix::fs::fsetxattr(new, LABEL, &label[..length], rustix::fs::XattrFlags::empty())?),
+        Err(_) => Ok(()),
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {
