@@ -111,9 +111,14 @@ impl Diagnostic {
 
     /// The text for a terminal; `color` adds ANSI colours.
     pub fn render(&self, color: bool) -> String {
+        self.render_as("error", color)
+    }
+
+    /// As [`render`](Self::render), beginning with another word than "error".
+    pub fn render_as(&self, word: &str, color: bool) -> String {
         let mut out = String::new();
         let paint = Paint(color);
-        let _ = writeln!(out, "{}{}", paint.red("error"), paint.bold(&format!(": {}", self.message)));
+        let _ = writeln!(out, "{}{}", paint.red(word), paint.bold(&format!(": {}", self.message)));
         if let Some(place) = &self.place {
             snippet(&mut out, paint, "-->", place);
         }
@@ -123,10 +128,7 @@ impl Diagnostic {
                 snippet(&mut out, paint, "-->", place);
             }
         }
-        for Frame { what, place } in &self.chain {
-            let at = place.as_ref().map_or(String::new(), |p| format!(" {p}"));
-            let _ = writeln!(out, "  {what}{at}");
-        }
+        way(&mut out, &self.chain);
         if let Some(hint) = &self.hint {
             let _ = writeln!(out, "  {}: {hint}", paint.green("hint"));
         }
@@ -147,6 +149,23 @@ pub fn render_all(all: &[Diagnostic], color: bool) -> String {
     all.iter().map(|d| d.render(color)).collect::<Vec<_>>().join("\n")
 }
 
+/// Steps of the way that are shown at each end of a long one.
+const STEPS: usize = 4;
+
+fn way(out: &mut String, chain: &[Frame]) {
+    let left_out = STEPS..chain.len().saturating_sub(STEPS);
+    for (number, Frame { what, place }) in chain.iter().enumerate() {
+        if number == left_out.start && left_out.len() > 1 {
+            let _ = writeln!(out, "  … {} steps more …", left_out.len());
+        }
+        if left_out.len() > 1 && left_out.contains(&number) {
+            continue;
+        }
+        let at = place.as_ref().map_or(String::new(), |p| format!(" {p}"));
+        let _ = writeln!(out, "  {what}{at}");
+    }
+}
+
 /// A long line is shown only around its place.
 const SHOWN: usize = 160;
 
@@ -160,6 +179,7 @@ fn snippet(out: &mut String, paint: Paint, arrow: &str, place: &Place) {
     if total == 0 {
         return;
     }
+    let column = column.min(total);
     let skip = if column > SHOWN / 2 && total > SHOWN { column - SHOWN / 2 } else { 0 };
     let shown: String = line.chars().skip(skip).take(SHOWN).collect();
     let width = (place.length as usize).min(total.saturating_sub(column)).clamp(1, SHOWN);
@@ -233,6 +253,14 @@ mod tests {
         let source = Source::new("x", &"é".repeat(1_000_000));
         let shown = Diagnostic::new("m").at(&Place::new(&source, 1, 500_000, 900_000)).render(true);
         assert!(shown.len() < 2_000, "{}", shown.len());
+    }
+
+    #[test]
+    fn a_long_way_is_cut_in_its_middle() {
+        let way = |steps: usize| (0..steps).fold(Diagnostic::new("m"), |why, n| why.from(format!("step {n}"), None));
+        assert!(way(9).render(false).contains("step 4"));
+        let shown = way(200).render(false);
+        assert!(shown.contains("step 3\n  … 192 steps more …\n  step 196\n"), "{shown}");
     }
 
     #[test]

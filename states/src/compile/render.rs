@@ -89,7 +89,7 @@ impl<'a> Renderer<'a> {
             Ok(None) => None,
             Ok(Some(bytes)) => match String::from_utf8(bytes) {
                 Ok(text) => Some(Arc::new(Source { name: path.to_owned(), text })),
-                Err(_) => return Err(Box::new(Diagnostic::new(format!("{path} is not text in UTF-8")))),
+                Err(why) => return Err(not_utf8(path, &why)),
             },
             Err(why) => return Err(Box::new(Diagnostic::new(format!("{path} cannot be read: {why}")))),
         };
@@ -154,7 +154,7 @@ impl<'a> Renderer<'a> {
                 };
                 Ok(Rendered::Text(text))
             }
-            "yaml" | "yamlex" => self.yaml(source, &text, at, extra).map(Rendered::Data),
+            "yaml" | "yamlex" => self.yaml(source, &text, at).map(Rendered::Data),
             "json" => json(source, &text).map(Rendered::Data),
             "text" => Ok(Rendered::Text(text)),
             _ => Err(Box::new(
@@ -177,13 +177,12 @@ impl<'a> Renderer<'a> {
         jinja::render(&setup, source)
     }
 
-    fn yaml(&self, source: &Arc<Source>, text: &str, at: Where<'_>, extra: &Map) -> Result<Node, Box<Diagnostic>> {
+    fn yaml(&self, source: &Arc<Source>, text: &str, at: Where<'_>) -> Result<Node, Box<Diagnostic>> {
         let shown = Arc::new(Source { name: source.name.clone(), text: text.to_owned() });
         let node = yaml::parse_source(&shown).map_err(|mut why| {
             if text != source.text {
-                why.chain.push(crate::diag::Frame { what: "the line is shown as rendered".into(), place: None });
+                why.chain.push(crate::diag::Frame { what: as_rendered(at), place: None });
             }
-            let _ = (at, extra);
             Box::new(why)
         })?;
         Ok(if is_falsy(&node) { empty(&shown) } else { node })
@@ -219,6 +218,29 @@ impl<'a> Renderer<'a> {
             })
             .clone()
     }
+}
+
+/// The line's number is not that of the file: says how to see what it is a line of.
+fn as_rendered(at: Where<'_>) -> String {
+    let command = format!("ctl call slsutil.renderer salt://{} default_renderer=jinja", at.path);
+    match at.path.is_empty() || at.env != "base" {
+        true => "the line is counted in the rendered text".into(),
+        false => format!("the line is counted in the rendered text, which this shows:\n    {command}"),
+    }
+}
+
+fn not_utf8(path: &str, why: &std::string::FromUtf8Error) -> Box<Diagnostic> {
+    let (good, bad) = why.as_bytes().split_at(why.utf8_error().valid_up_to());
+    let source = Source::new(path, &String::from_utf8_lossy(why.as_bytes()));
+    let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(good.rsplit(|byte| *byte == b'\n').next().unwrap_or(good)).chars().count() + 1;
+    let at = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let byte = bad.first().copied().unwrap_or_default();
+    Box::new(
+        Diagnostic::new(format!("this is not text in UTF-8: the byte 0x{byte:02x} cannot stand here"))
+            .at(&Place::new(&source, at(line), at(column), 1))
+            .hint(format!("if it was written in Latin-1: iconv -f latin1 -t utf8 {path}")),
+    )
 }
 
 /// The steps of a pipe; Salt's old names (`yaml_jinja`) stand for two.

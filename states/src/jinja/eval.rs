@@ -164,7 +164,14 @@ impl<'a> Eval<'a> {
             _ => Vec::new(),
         };
         let hint = crate::diag::did_you_mean(name, known.iter().map(String::as_str));
-        Value::missing(format!("{} has no member '{name}'", of.described()), hint)
+        let message = match of {
+            Value::Object(object) if object.type_name() == "salt" && crate::functions::known::is_salts(name) => {
+                format!("the function {name} of Salt is not available here")
+            }
+            Value::Object(object) if object.type_name() == "salt" => format!("the function {name} does not exist"),
+            _ => format!("{} has no member '{name}'", of.described()),
+        };
+        Value::missing(message, hint)
     }
 }
 
