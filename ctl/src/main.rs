@@ -13,6 +13,7 @@ mod cli;
 mod client;
 mod cluster;
 mod commands;
+mod compat;
 mod daemon;
 mod dispatch;
 mod error;

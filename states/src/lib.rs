@@ -16,7 +16,7 @@ pub mod json;
 pub mod look;
 pub mod matching;
 pub mod merge;
-mod stack;
+pub mod stack;
 pub mod tree;
 pub mod value;
 pub mod yaml;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod call;
+mod compat;
 mod completion;
 mod dev;
 mod doc;
@@ -37,6 +38,7 @@ pub enum Command {
     Event(event::Args),
     Doc(doc::Args),
     Call(call::Args),
+    Compat(compat::Args),
     Master(self::master::Args),
     Dev(dev::Args),
     Completion(completion::Args),
@@ -55,6 +57,7 @@ impl Command {
             Command::Event(args) => event::run(args, global),
             Command::Doc(args) => doc::run(args, global),
             Command::Call(args) => call::run(args, global),
+            Command::Compat(args) => compat::run(args, global),
             Command::Master(args) => self::master::run(args, global),
             Command::Dev(args) => dev::run(args, global),
             Command::Completion(args) => completion::run(args),
