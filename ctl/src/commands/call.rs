@@ -1,14 +1,15 @@
 //! `ctl call FUNCTION [ARG…]`
 
-use minion::config::Config;
+use minion::{config::Config, local::Called};
 use proto::Outcome as Ended;
+use states::{CallError, diag};
 
 use crate::{
     access::diagnosed,
     arguments,
     cli::Global,
     dispatch,
-    error::{Error, Exit, Outcome},
+    error::{Error, Exit, Kind, Outcome},
     logging,
     output::{self, Format},
     term,
@@ -45,16 +46,37 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     let (config, warnings) = Config::load(&global.config_dir()).map_err(diagnosed)?;
     logging::start(Some("warning"), config.keys.log_format.as_deref(), global.verbose)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let ret = minion::local::call(&config, function, given, None);
+    let name = function.as_str().to_owned();
+    let Called { ret, error } = minion::local::perform(&config, function, given, None);
     let good = ret.outcome == Ended::Ok;
-    let format = global.out.unwrap_or(Format::Highstate);
-    term::result(&output::block(format, HERE, &ret.value, good))?;
+    // A text that says why there is no value is for people to read, and not a result.
+    if error.is_none() || !for_people(global) {
+        let format = global.out.unwrap_or(Format::Highstate);
+        term::result(&output::block(format, HERE, &ret.value, good))?;
+    }
     if ret.truncated {
         global.note("the output was longer than may be kept, and was cut\n");
     }
-    match ret.outcome {
-        Ended::Ok => Ok(Exit::OK),
-        Ended::Refused => Err(Error::nothing("it was not run")),
-        _ => Ok(Exit::FAILED),
+    match (error, ret.outcome) {
+        (Some(error), _) => Err(failed(&name, &error)),
+        (None, Ended::Ok) => Ok(Exit::OK),
+        (None, Ended::Refused) => Err(Error::nothing("it was not run")),
+        (None, _) => Ok(Exit::FAILED),
+    }
+}
+
+fn for_people(global: &Global) -> bool {
+    !matches!(global.out, Some(Format::Json | Format::Jsonl | Format::Yaml))
+}
+
+/// Why a function gave no value, with its places.
+fn failed(function: &str, error: &CallError) -> Error {
+    match error {
+        CallError::Diagnostic(why) => Error::rendered(Kind::Failed, why.render(true)),
+        CallError::Problems(all) => Error::rendered(Kind::Failed, diag::render_all(all, true)),
+        CallError::Arguments(why) => {
+            Error::failed(why.as_str()).hint(format!("`ctl doc {function}` shows how it is called"))
+        }
+        other => Error::failed(other.to_string()).hints(other.hint()),
     }
 }
