@@ -6,6 +6,7 @@
 
 mod calls;
 mod connection;
+mod own;
 mod provision;
 mod run;
 mod serving;
@@ -92,6 +93,7 @@ pub(crate) struct Inner {
     /// The pillar as it was compiled last, unless it is to be compiled anew.
     pillar: Mutex<Option<Arc<Map>>>,
     store: Arc<Store>,
+    own: own::Own,
     child: Option<PathBuf>,
     clock: MasterClock,
     ledger: Mutex<Ledger>,
@@ -141,6 +143,7 @@ impl Agent {
             detect: parts.detect,
             pillar: Mutex::default(),
             store,
+            own: own::Own::default(),
             child: parts.child,
             clock: MasterClock::default(),
             ledger: Mutex::default(),
@@ -166,6 +169,7 @@ impl Agent {
         tokio::select! {
             () = connection::forever(inner) => {}
             () = inner.keep_house() => {}
+            () = own::schedule(inner) => {}
             () = async { stop.cancelled().await; inner.stop.cancel(); std::future::pending().await } => {}
         }
         inner.drain().await;
@@ -218,6 +222,7 @@ impl Inner {
         let open = lock(&self.ledger).restore(found);
         *recovered = true;
         drop(recovered);
+        self.sweep(&open);
         for (jid, started) in open {
             self.resume(jid, started).await;
         }
@@ -227,6 +232,16 @@ impl Inner {
 
     pub(crate) async fn is_recovered(&self) -> bool {
         *self.recovered.lock().await
+    }
+
+    /// Clears away what jobs of the minion's own left that died with it.
+    fn sweep(&self, open: &[(JobId, u64)]) {
+        let known: Vec<JobId> = {
+            let ledger = lock(&self.ledger);
+            let running = ledger.all_running().into_iter().map(|running| running.job.jid);
+            running.chain(open.iter().map(|(jid, _)| *jid)).collect()
+        };
+        crate::child::sweep(self.root(), &known);
     }
 
     /// The first try, with a little patience: a predecessor may still be letting go of the spool.

@@ -109,6 +109,18 @@ pub fn forget(root: &Path, jid: JobId) {
     }
 }
 
+/// Clears away the folders of jobs that nobody waits for, unless they are still at work.
+pub fn sweep(root: &Path, known: &[JobId]) {
+    let Ok(folders) = fs::read_dir(root.join("jobs")) else { return };
+    let jids = folders.flatten().filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    for jid in jids.filter(|jid| !known.contains(jid)) {
+        let process = session::Process::read(&folder(root, jid).join("pid"));
+        if !process.is_some_and(|process| process.is_alive()) {
+            forget(root, jid);
+        }
+    }
+}
+
 /// Runs a job in a child, to its end.
 pub(crate) async fn run(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> Return {
     let (jid, begun) = (running.job.jid, std::time::Instant::now());

@@ -5,14 +5,17 @@ mod salt_keys;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use proto::{Map, MinionId, Value, net::Transport, sign::Fingerprint, sign::PublicKey};
+use proto::{Args, FunctionName, Map, MinionId, Value, net::Transport, sign::Fingerprint, sign::PublicKey};
 use serde::Deserialize;
 use states::{
     Diagnostic,
     config::{self, Loaded},
 };
+
+use crate::schedule::{self, Entry};
 
 /// Every key that the minion reads, with its default. Salt's spelling where the thing is Salt's.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Keys {
     pub checks: Value,
     /// Functions whose results other minions may ask for.
     pub mine_functions: Value,
+    /// How often `mine_functions` are called, in minutes; 0 for never.
+    pub mine_interval: u64,
     /// `remote`: files and pillar come from the master; `local`: from this host.
     pub file_client: FileClient,
     /// Folders of state files, by environment (with `file_client: local`).
@@ -118,6 +123,7 @@ impl Default for Keys {
             grains: Map::new(),
             checks: Value::Null,
             mine_functions: Value::Null,
+            mine_interval: 60,
             file_client: FileClient::Remote,
             file_roots: BTreeMap::from([("base".into(), vec!["/srv/salt".into()])]),
             pillar_roots: BTreeMap::from([("base".into(), vec!["/srv/pillar".into()])]),
@@ -174,6 +180,10 @@ pub struct Config {
     pub master_fingerprint: Option<Fingerprint>,
     /// `None`: every operator that the master permits.
     pub operators: Option<Vec<PublicKey>>,
+    /// Jobs that it starts by itself, again and again.
+    pub schedule: Vec<Entry>,
+    /// What it applies when it starts.
+    pub startup: Option<(FunctionName, Args)>,
     /// Everything as Salt's `__opts__` shows it.
     pub opts: Map,
 }
@@ -237,6 +247,8 @@ impl Config {
             Diagnostic::new(format!("master_fingerprint: {error}")).hint("`ctl key show` on the master prints it")
         })?;
         let operators = keys.operators.as_ref().map(operators).transpose()?;
+        let schedule = schedule(&keys)?;
+        let startup = startup(&keys)?;
         let mut opts = given;
         opts.insert("id".into(), id.as_str().into());
         opts.insert("root_dir".into(), keys.root_dir.to_string_lossy().into());
@@ -246,13 +258,49 @@ impl Config {
         opts.entry("saltenv").or_insert(Value::Null);
         opts.entry("hash_type").or_insert_with(|| "sha256".into());
         opts.shift_remove("enroll_token");
-        Ok(Self { keys, dir: dir.to_owned(), id, master, master_fingerprint, operators, opts })
+        Ok(Self { keys, dir: dir.to_owned(), id, master, master_fingerprint, operators, schedule, startup, opts })
     }
 
     /// A path beneath `root_dir`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.keys.root_dir.join(name)
     }
+}
+
+/// The schedule, with what keeps the mine fresh.
+fn schedule(keys: &Keys) -> Result<Vec<Entry>, Diagnostic> {
+    let mut schedule = schedule::parse(&keys.schedule).map_err(Diagnostic::new)?;
+    if keys.mine_interval > 0 && !keys.mine_functions.is_null() {
+        let every = Duration::from_secs(keys.mine_interval.saturating_mul(60));
+        schedule.push(Entry::every("__mine_interval", name("mine.update")?, every));
+    }
+    Ok(schedule)
+}
+
+fn name(text: &str) -> Result<FunctionName, Diagnostic> {
+    text.parse().map_err(|error: proto::IdError| Diagnostic::new(error.to_string()))
+}
+
+/// Salt's `startup_states`.
+fn startup(keys: &Keys) -> Result<Option<(FunctionName, Args)>, Diagnostic> {
+    let (function, argument) = match keys.startup_states.as_deref() {
+        None | Some("") => return Ok(None),
+        Some("highstate") => ("state.highstate", None),
+        Some("sls") if keys.sls_list.is_empty() => {
+            return Err(Diagnostic::new("startup_states: sls needs sls_list").hint("sls_list: [web, db.backup]"));
+        }
+        Some("sls") => ("state.sls", Some(Value::from(keys.sls_list.clone()))),
+        Some("top") => match &keys.top_file {
+            Some(top) => ("state.top", Some(Value::from(top.clone()))),
+            None => return Err(Diagnostic::new("startup_states: top needs top_file")),
+        },
+        Some(other) => {
+            let hint = "highstate, sls (with sls_list) or top (with top_file)";
+            return Err(Diagnostic::new(format!("startup_states: {other} is none of them")).hint(hint));
+        }
+    };
+    // Another run may be under way, begun before this minion was started anew.
+    Ok(Some((name(function)?, Args::positional(argument).with("queue", true))))
 }
 
 fn operators(value: &Value) -> Result<Vec<PublicKey>, Diagnostic> {
@@ -309,6 +357,18 @@ mod tests {
     }
 
     #[test]
+    fn a_minion_can_start_jobs_by_itself() {
+        let text = "startup_states: sls\nsls_list: [web]\nmine_functions: [test.ping]\nmine_interval: 5\n\
+                    schedule: {high: {function: state.highstate, hours: 1}}\n";
+        let (config, _) = load(text).unwrap();
+        let (function, args) = config.startup.unwrap();
+        assert_eq!((function.as_str(), &args.positional), ("state.sls", &vec![Value::from(vec!["web"])]));
+        let names: Vec<_> = config.schedule.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["high", "__mine_interval"]);
+        assert!(load("id: a").unwrap().0.schedule.is_empty());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for bad in [
             "id: ../../etc",
@@ -316,6 +376,9 @@ mod tests {
             "master_fingerprint: xyz",
             "operators: 3",
             "transport: udp",
+            "startup_states: state.apply",
+            "startup_states: sls",
+            "schedule: {a: {function: test.ping}}",
             "- a",
         ] {
             assert!(load(bad).is_err(), "{bad}");

@@ -40,6 +40,8 @@ pub struct Running {
     stopped: AtomicBool,
     truncated: AtomicBool,
     live: Option<Live>,
+    /// The minion started it by itself: the master knows nothing of it.
+    pub is_own: bool,
 }
 
 impl Running {
@@ -53,7 +55,13 @@ impl Running {
             stopped: AtomicBool::new(false),
             truncated: AtomicBool::new(false),
             live: live.filter(|_| !hidden),
+            is_own: false,
         }
+    }
+
+    /// A job that the minion starts by itself.
+    pub fn own(job: Job) -> Self {
+        Self { is_own: true, ..Self::new(job, None) }
     }
 
     fn groups(&self) -> MutexGuard<'_, HashSet<u32>> {

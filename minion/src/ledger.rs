@@ -118,6 +118,14 @@ impl Ledger {
         }
     }
 
+    /// A job of the minion's own ended: nobody asks for it again.
+    pub fn discard(&mut self, jid: JobId) {
+        if let Some(known) = self.known.remove(&jid) {
+            self.nonces.remove(&known.nonce);
+            self.running -= usize::from(known.running.is_some());
+        }
+    }
+
     /// A job ended; its return waits for the master.
     pub fn end(&mut self, pending: Pending, now: u64) {
         if let Some(known) = self.known.get_mut(&pending.jid)
@@ -294,6 +302,15 @@ mod tests {
         ledger.prune(100 + crate::spool::GRACE + 1);
         assert!(!ledger.knows(JobId::from_micros(1)));
         assert!(matches!(ledger.admit(&job(1, 1)), Admission::Replayed), "whatever the clocks say");
+    }
+
+    #[test]
+    fn a_job_of_the_minions_own_leaves_nothing() {
+        let mut ledger = Ledger::default();
+        begin(&mut ledger, job(1, 1), true);
+        ledger.discard(JobId::from_micros(1));
+        assert!(!ledger.knows(JobId::from_micros(1)) && !ledger.has_pending() && ledger.running == 0);
+        assert!(matches!(ledger.admit(&job(2, 1)), Admission::Begin));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod job;
 mod ledger;
 pub mod local;
 pub mod pki;
+pub mod schedule;
 pub mod spool;
 mod supply;
 mod turn;

@@ -78,7 +78,7 @@ fn request(function: FunctionName, args: Args) -> Request {
 }
 
 /// Nobody signs a local call; its operator is whoever runs it.
-fn local_operator() -> proto::OperatorName {
+pub(crate) fn local_operator() -> proto::OperatorName {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
     let named = user.and_then(|user| user.name.parse().ok());
     // The name is a constant that parses.

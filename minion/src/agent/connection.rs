@@ -149,6 +149,7 @@ async fn once(inner: &Arc<Inner>) -> Ended {
         let sender = sender.clone();
         Box::new(move |question| sender.try_send(Lane::Control, question))
     });
+    inner.own.connected(inner);
     let ended = Connection::new(inner, sender.clone(), master).serve(receiver).await;
     inner.store.questions.broken();
     *lock(&inner.sender) = None;
@@ -193,7 +194,8 @@ async fn greet(inner: &Arc<Inner>, channel: Channel) -> Result<(Sender, Receiver
     let (sender, mut receiver) = channel.split();
     let (running, spooled) = {
         let ledger = lock(&inner.ledger);
-        (ledger.all_running().iter().map(|running| running.job.jid).collect(), ledger.pending_jids())
+        let of_the_bus = ledger.all_running().into_iter().filter(|running| !running.is_own);
+        (of_the_bus.map(|running| running.job.jid).collect(), ledger.pending_jids())
     };
     let hello = Hello::Minion(Box::new(MinionHello {
         id: inner.config.id.clone(),

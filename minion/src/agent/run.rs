@@ -11,6 +11,7 @@ use proto::{
     sign::{PublicKey, Signed},
 };
 use states::{Effect, call::Progress};
+use tokio::sync::SemaphorePermit;
 
 use super::{Inner, SMALL, calls::JobAgent, lock, provision::Provision};
 use crate::{
@@ -104,19 +105,21 @@ fn answer_at_once(inner: &Arc<Inner>, running: &Arc<Running>, started: u64) -> b
     small
 }
 
-async fn execute(inner: Arc<Inner>, running: Arc<Running>, effect: Effect) {
+/// Waits until few enough jobs of this kind run.
+pub async fn permit<'a>(inner: &'a Inner, running: &Running, effect: Effect) -> Option<SemaphorePermit<'a>> {
     let gate = match effect {
         // What manages jobs must get through when jobs fill everything.
-        _ if running.job.request.function.module() == "saltutil" => None,
-        Effect::Reads => Some(&inner.reads),
-        Effect::Runs => Some(&inner.runs),
-        Effect::Writes => Some(&inner.writes),
+        _ if running.job.request.function.module() == "saltutil" => return None,
+        Effect::Reads => &inner.reads,
+        Effect::Runs => &inner.runs,
+        Effect::Writes => &inner.writes,
     };
-    let _permit = match gate {
-        // The semaphores are never closed.
-        Some(gate) => gate.acquire().await.ok(),
-        None => None,
-    };
+    // The semaphores are never closed.
+    gate.acquire().await.ok()
+}
+
+async fn execute(inner: Arc<Inner>, running: Arc<Running>, effect: Effect) {
+    let _permit = permit(&inner, &running, effect).await;
     let durable = effect != Effect::Reads;
     let ret = match begin(&inner, &running, durable).await {
         Ok(started) => carry_out(&inner, &running, effect, started).await,
@@ -167,7 +170,7 @@ async fn begin(inner: &Arc<Inner>, running: &Running, durable: bool) -> Result<u
     Ok(started)
 }
 
-async fn carry_out(inner: &Arc<Inner>, running: &Arc<Running>, effect: Effect, started: u64) -> Return {
+pub async fn carry_out(inner: &Arc<Inner>, running: &Arc<Running>, effect: Effect, started: u64) -> Return {
     if effect == Effect::Writes && inner.child.is_some() {
         return child::run(inner, running, started).await;
     }
@@ -176,7 +179,7 @@ async fn carry_out(inner: &Arc<Inner>, running: &Arc<Running>, effect: Effect, s
         let (inner, running) = (inner.clone(), running.clone());
         move || perform(&inner, &running, started)
     });
-    let ended = if effect == Effect::Reads {
+    let ended = if effect == Effect::Reads && !running.is_own {
         tokio::select! {
             ended = &mut work => ended,
             () = tokio::time::sleep(SOON) => {

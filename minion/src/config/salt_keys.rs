@@ -47,7 +47,7 @@ pub const UNUSED: &[&str] = &[
     "master_sign_key_name", "master_sign_pubkey", "master_stats", "master_stats_event_iter", "master_tops",
     "master_tries", "master_type", "master_uri_format", "master_use_pubkey_signature", "max_event_size",
     "max_minions", "max_open_files", "memcache_debug", "memcache_expire_seconds", "memcache_full_cleanup",
-    "memcache_max_items", "metrics", "min_extra_mods", "mine_enabled", "mine_interval", "mine_return_job",
+    "memcache_max_items", "metrics", "min_extra_mods", "mine_enabled", "mine_return_job",
     "minimum_auth_version", "minion_data_cache", "minion_data_cache_events", "minion_id_caching",
     "minion_id_lowercase", "minion_id_remove_domain", "minion_jid_queue_hwm", "minion_restart_command",
     "minion_sign_messages", "minionfs_blacklist", "minionfs_env", "minionfs_mountpoint", "minionfs_update_interval",

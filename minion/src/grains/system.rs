@@ -31,8 +31,25 @@ pub fn grains(probed: &Probed) -> Map {
     if which("selinuxenabled").is_some() {
         grains.insert("selinux".into(), selinux());
     }
+    grains.extend(python());
     grains
 }
+
+/// Templates choose packages by the version of Python. Salt's is that which it runs on; ours is the
+/// host's own, as far as its file's name tells it.
+fn python() -> Map {
+    let program = which("python3").map(|path| path.canonicalize().unwrap_or(path));
+    let minor = program.as_deref().and_then(|path| path.file_name()?.to_str()?.strip_prefix("python3.")?.parse().ok());
+    let path = program.map_or(Value::Null, |path| path.to_string_lossy().into());
+    Map::from_iter([
+        ("pythonexecutable".to_owned(), path),
+        ("pythonversion".to_owned(), json!([3, minor.unwrap_or(USUAL_PYTHON), 0, "final", 0])),
+        ("pythonpath".to_owned(), json!([])),
+    ])
+}
+
+/// The 3.N that Salt 3008 brings along.
+const USUAL_PYTHON: u32 = 11;
 
 /// `NAME=VALUE` as a pair, all others as a name with null.
 fn parameters(line: &str) -> Value {

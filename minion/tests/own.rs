@@ -1,0 +1,63 @@
+//! Jobs that a minion starts by itself.
+
+mod support;
+
+use std::path::Path;
+
+use minion::{
+    agent::Parts,
+    config::{Config, Keys},
+};
+use proto::{
+    Args, Map, Value,
+    message::{FromMinion, MinionHello},
+};
+use serde_json::json;
+use support::{Line, Master, parts, start};
+
+fn configured(root: &Path, master: &str, change: impl FnOnce(&mut Keys)) -> Parts {
+    let mut keys =
+        Keys { id: Some("web1".into()), master: master.into(), root_dir: root.to_owned(), ..Keys::default() };
+    change(&mut keys);
+    Parts { config: Config::new(root, keys, Map::new()).unwrap(), ..parts(root, master) }
+}
+
+impl Line {
+    async fn event(&mut self) -> (String, Value) {
+        self.until(|message| match message {
+            FromMinion::Event { tag, data } => Some((tag, data)),
+            _ => None,
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn a_schedule_runs_jobs_and_tells_how_they_ended() {
+    let (master, root) = (Master::new().await, tempfile::tempdir().unwrap());
+    let schedule = json!({
+        "hello": {"function": "test.echo", "args": ["hi"], "seconds": 1, "metadata": {"why": "test"}},
+        "silent": {"function": "test.fail", "hours": 1, "return_job": false},
+    });
+    let minion = start(configured(root.path(), &master.address(), |keys| keys.schedule = schedule));
+    let (mut line, hello): (Line, MinionHello) = master.welcome().await;
+    assert!(hello.running.is_empty());
+    let mut jids = Vec::new();
+    for _ in 0..2 {
+        let (tag, event) = line.event().await;
+        assert_eq!(tag, "minion/schedule/hello");
+        assert_eq!(
+            (&event["return"], &event["success"], &event["fun"]),
+            (&json!("hi"), &json!(true), &json!("test.echo"))
+        );
+        assert_eq!(
+            (&event["fun_args"], &event["metadata"], &event["id"]),
+            (&json!(["hi"]), &json!({"why": "test"}), &json!("web1"))
+        );
+        jids.push(event["jid"].clone());
+    }
+    assert_ne!(jids[0], jids[1]);
+    // The bus goes on beside it.
+    assert_eq!(line.ask(&master, 1, "test.ping", Args::default()).await.value, true);
+    minion.stop().await;
+}
