@@ -1,5 +1,7 @@
 //! The master's configuration: `DIR/master`, then `DIR/master.d/*.conf` in order of name.
 
+mod serving;
+
 use std::{
     collections::BTreeMap,
     net::IpAddr,
@@ -7,7 +9,7 @@ use std::{
 };
 
 use proto::{
-    Map,
+    Map, Value,
     message::OperatorEntry,
     net::Transport,
     target::{Nodegroups, Target},
@@ -37,6 +39,48 @@ pub struct Config {
     pub file_roots: BTreeMap<String, Vec<PathBuf>>,
     /// Folders of pillar files, by environment.
     pub pillar_roots: BTreeMap<String, Vec<PathBuf>>,
+    /// Where environments come from, the first ones first: `roots` and `gitfs` (or `git`).
+    pub fileserver_backend: Vec<String>,
+    /// Files and folders that a symbolic link in a root leads to belong to the tree.
+    pub fileserver_followsymlinks: bool,
+    /// Also where it leads out of its root. Ours: Salt always follows.
+    pub fileserver_symlinks_outside: bool,
+    /// Paths that match are left out, as `re.search` finds them in `/PATH`.
+    pub file_ignore_regex: Vec<String>,
+    pub file_ignore_glob: Vec<String>,
+    /// Git repositories: addresses, or an address with settings of its own.
+    pub gitfs_remotes: Vec<Value>,
+    /// The branch or tag that is the environment `base`.
+    pub gitfs_base: String,
+    /// The folder of each repository that is served.
+    pub gitfs_root: String,
+    /// Where in the tree it appears (`salt://FOLDER`).
+    pub gitfs_mountpoint: String,
+    /// `branch` and `tag`.
+    pub gitfs_ref_types: Vec<String>,
+    /// Environments (globs) that are served, and that are not.
+    pub gitfs_saltenv_whitelist: Vec<String>,
+    pub gitfs_saltenv_blacklist: Vec<String>,
+    pub gitfs_ssl_verify: bool,
+    /// Seconds between two looks at the repositories.
+    pub gitfs_update_interval: u64,
+    /// Functions (globs) that pillar may call beside those that only read.
+    pub pillar_functions: Vec<String>,
+    /// Threads that compile pillar; 0 is half of the processors.
+    pub pillar_workers: usize,
+    /// How long a compiled pillar is used again while nothing it depends on changes, in seconds.
+    pub pillar_cache_ttl: u64,
+    /// For compiling pillar, as Salt's.
+    pub renderer: Option<Value>,
+    pub pillar_source_merging_strategy: Option<Value>,
+    pub pillar_merge_lists: Option<Value>,
+    pub pillar_includes_override_sls: Option<Value>,
+    pub state_top: Option<Value>,
+    pub env_order: Option<Value>,
+    pub jinja_env: Option<Value>,
+    pub jinja_sls_env: Option<Value>,
+    pub jinja_trim_blocks: Option<Value>,
+    pub jinja_lstrip_blocks: Option<Value>,
     /// How long ended jobs are kept, in seconds.
     pub keep_jobs_seconds: u64,
     /// How long a pair whose minion is silent stays open before it is called lost, in seconds.
@@ -73,6 +117,33 @@ impl Default for Config {
             nodegroups: Map::new(),
             file_roots: BTreeMap::from([("base".into(), vec!["/srv/salt".into()])]),
             pillar_roots: BTreeMap::from([("base".into(), vec!["/srv/pillar".into()])]),
+            fileserver_backend: vec!["roots".into()],
+            fileserver_followsymlinks: true,
+            fileserver_symlinks_outside: false,
+            file_ignore_regex: vec![r"/\.svn($|/)".into(), r"/\.git($|/)".into()],
+            file_ignore_glob: Vec::new(),
+            gitfs_remotes: Vec::new(),
+            gitfs_base: "master".into(),
+            gitfs_root: String::new(),
+            gitfs_mountpoint: String::new(),
+            gitfs_ref_types: vec!["branch".into(), "tag".into()],
+            gitfs_saltenv_whitelist: Vec::new(),
+            gitfs_saltenv_blacklist: Vec::new(),
+            gitfs_ssl_verify: true,
+            gitfs_update_interval: 60,
+            pillar_functions: Vec::new(),
+            pillar_workers: 0,
+            pillar_cache_ttl: 3600,
+            renderer: None,
+            pillar_source_merging_strategy: None,
+            pillar_merge_lists: None,
+            pillar_includes_override_sls: None,
+            state_top: None,
+            env_order: None,
+            jinja_env: None,
+            jinja_sls_env: None,
+            jinja_trim_blocks: None,
+            jinja_lstrip_blocks: None,
             keep_jobs_seconds: 30 * 86_400,
             job_lost_after: 86_400,
             max_pending_connections: 512,
@@ -100,9 +171,8 @@ const SALT_KEYS: &[&str] = &[
     "ext_job_cache",
     "external_auth",
     "file_buffer_size",
-    "fileserver_backend",
     "gather_job_timeout",
-    "gitfs_remotes",
+    "gitfs_provider",
     "hash_type",
     "id",
     "include",
@@ -124,6 +194,9 @@ const SALT_KEYS: &[&str] = &[
     "peer",
     "peer_run",
     "permissive_pki_access",
+    "pillar_cache",
+    "pillar_cache_backend",
+    "pillar_safe_render_error",
     "pidfile",
     "pki_dir",
     "preserve_minion_cache",

@@ -152,6 +152,8 @@ struct Member {
     grains: Packed,
     /// What the master says of it.
     fixed: Map,
+    /// Its pillar, as it was compiled last.
+    pillar: Option<Packed>,
 }
 
 pub struct Fleet {
@@ -227,6 +229,25 @@ impl Fleet {
         }
     }
 
+    /// What it claims of itself, and what the master says of it.
+    pub fn grains_of(&self, id: &MinionId) -> Option<(Packed, Map)> {
+        self.members().get(id).map(|member| (member.grains.clone(), member.fixed.clone()))
+    }
+
+    /// What its pillar is now, for targets that ask.
+    pub fn set_pillar(&self, id: &MinionId, pillar: Packed) {
+        if let Some(member) = self.members().get_mut(id) {
+            member.pillar = Some(pillar);
+        }
+    }
+
+    /// Accepted minions whose pillar is not known, and which told grains.
+    pub fn without_pillar(&self) -> Vec<MinionId> {
+        let members = self.members();
+        let lacks = |member: &Member| member.pillar.is_none() && !member.grains.as_bytes().is_empty();
+        members.iter().filter(|(_, member)| lacks(member)).map(|(id, _)| id.clone()).collect()
+    }
+
     pub fn is_connected(&self, id: &MinionId) -> bool {
         self.members().get(id).is_some_and(|member| member.link.is_some())
     }
@@ -267,11 +288,28 @@ impl Fleet {
         let matcher = grains::Matcher::new(target, &self.nodegroups);
         let mut matched: Vec<MinionId> = members
             .iter()
-            .filter(|(id, member)| matcher.matches(id, &member.grains, &member.fixed))
+            .filter(|(id, member)| matcher.matches(id, &member.grains, &member.fixed, member.pillar.as_ref()))
             .map(|(id, _)| id.clone())
             .collect();
         matched.sort();
         matched
+    }
+
+    /// Whether a target means this minion.
+    pub fn means(&self, target: &Target, id: &MinionId) -> bool {
+        let members = self.members();
+        let matcher = grains::Matcher::new(target, &self.nodegroups);
+        members.get(id).is_some_and(|m| matcher.matches(id, &m.grains, &m.fixed, m.pillar.as_ref()))
+    }
+
+    /// Whether a target looks at pillar.
+    pub fn asks_pillar(&self, target: &Target) -> bool {
+        target.asks(Some(&self.nodegroups)).pillar
+    }
+
+    /// Whether a target could be used to feel one's way to what pillar says.
+    pub fn gropes_pillar(&self, target: &Target) -> bool {
+        target.gropes_pillar(Some(&self.nodegroups))
     }
 
     /// Those that are not connected.

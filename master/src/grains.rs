@@ -1,4 +1,5 @@
-//! Grains of ten thousand minions, kept as msgpack and looked into only where a target asks.
+//! Grains and pillar of ten thousand minions, kept as msgpack and looked into only where a target
+//! asks.
 
 use proto::{
     Map, MinionId, Packed,
@@ -17,11 +18,13 @@ impl<'a> Matcher<'a> {
         Self { target, nodegroups, asks: target.asks(Some(nodegroups)) }
     }
 
-    /// `grains` are the minion's claims, `fixed` are the master's word.
-    pub fn matches(&self, id: &MinionId, grains: &Packed, fixed: &Map) -> bool {
+    /// `grains` are the minion's claims, `fixed` are the master's word; without its pillar, no
+    /// pillar target means it.
+    pub fn matches(&self, id: &MinionId, grains: &Packed, fixed: &Map, pillar: Option<&Packed>) -> bool {
         let grains = self.grains(grains, fixed);
-        let subject = Subject { id: id.as_str(), grains: &grains, pillar: None, nodegroups: Some(self.nodegroups) };
-        self.target.matches(&subject)
+        let pillar = pillar.filter(|_| self.asks.pillar).and_then(|pillar| pillar.open().ok());
+        let (pillar, nodegroups) = (pillar.as_ref(), Some(self.nodegroups));
+        self.target.matches(&Subject { id: id.as_str(), grains: &grains, pillar, nodegroups })
     }
 
     /// Only those that the target asks for are decoded.
@@ -59,7 +62,7 @@ mod tests {
         let id: MinionId = "h1".parse().unwrap();
         let matches = |text: &str| {
             let target = Target::parse(text).unwrap();
-            Matcher::new(&target, &groups).matches(&id, &grains, &fixed)
+            Matcher::new(&target, &groups).matches(&id, &grains, &fixed, None)
         };
         for yes in
             ["h*", "G@os:deb*", "G@role:db", "S@10.0.0.0/8", "N@debs", "G@deep:a:b:c", "G@*:Debian", "P@os:(Deb|Ub)"]
@@ -68,6 +71,13 @@ mod tests {
         }
         for no in ["G@role:web", "not N@debs", "G@none:x", "S@10.0.0.8", "I@role:db"] {
             assert!(!matches(no), "{no}");
+        }
+        let pillar = Packed::new(&map(json!({"role": {"name": "db"}}))).unwrap();
+        for (text, expected) in [("I@role:name:db", true), ("I@role:name:d*", true), ("not I@role:name:db", false)] {
+            let target = Target::parse(text).unwrap();
+            let matcher = Matcher::new(&target, &groups);
+            assert_eq!(matcher.matches(&id, &grains, &fixed, Some(&pillar)), expected, "{text}");
+            assert!(!matcher.matches(&id, &grains, &fixed, None), "{text}: what is not known decides nothing");
         }
         let target = Target::parse("G@os:Debian and S@10.0.0.7").unwrap();
         let asks = target.asks(None);

@@ -7,12 +7,16 @@ mod bus;
 mod clock;
 pub mod config;
 mod events;
+mod files;
 mod fleet;
 mod grains;
 mod jobs;
 mod keys;
+mod mine;
 mod operators;
+mod pillar;
 mod pki;
+mod provision;
 mod server;
 mod store;
 
@@ -104,6 +108,7 @@ pub async fn run(
 
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
     let acks = tokio::spawn(acknowledge(master.clone()));
+    let git = master.git.clone().map(|git| tokio::spawn(provision::keep_git(git)));
     let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
     tracing::info!(%address, port, %transport, fingerprint = %local.identity.fingerprint(), "listening");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -128,6 +133,9 @@ pub async fn run(
     master.fleet.close_all(&Refusal::ShuttingDown);
     clock.abort();
     acks.abort();
+    if let Some(git) = git {
+        git.abort();
+    }
     bus.abort();
     let leaving = async {
         while master.fleet.counts().1 > 0 {
@@ -154,11 +162,15 @@ async fn assemble(
     fixed.extend(config.operator_entries().map_err(|error| MasterError::Config(Box::new(error)))?);
     let events = events::Events::default();
     let identity = Arc::new(identity);
+    let provision = provision::Provision::new(config, &fleet)?;
+    let mine = mine::Mine::load(store.clone(), fleet.clone()).await?;
+    let beside = jobs::Beside { files: provision.files.clone(), pillars: provision.pillars.clone() };
     let jobs = jobs::Jobs::load(
         store.clone(),
         fleet.clone(),
         events.clone(),
         identity.clone(),
+        beside,
         config.job_lost_after * 1_000_000,
     )
     .await?;
@@ -173,6 +185,11 @@ async fn assemble(
         return_pool: Arc::new(Semaphore::new(config.return_buffer.max(32) as usize * 1024 * 1024)),
         counters: Arc::default(),
         acks: fleet::Acks::default(),
+        files: provision.files,
+        git: provision.git,
+        pillars: provision.pillars,
+        mine,
+        parts: Semaphore::new(server::questions::PARTS),
         started: std::time::Instant::now(),
     }))
 }

@@ -29,10 +29,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JobId, Map, MinionId, OperatorName, Packed, Question, Return, Value,
+    Hash, JobId, Map, MinionId, OperatorName, Packed, Question, Return, Value,
     codec::{self, CodecError},
     job::Outcome,
     job::PairEnd,
+    manifest::{EnvName, Revision},
     question::Unanswered,
     sign::PublicKey,
     sign::Signed,
@@ -439,6 +440,8 @@ pub struct JobRow {
     pub function: String,
     pub args: crate::Args,
     pub comment: Option<String>,
+    /// The tree that all of its minions used, if it needed one.
+    pub tree: Option<Hash>,
     pub expected: u32,
     /// How many pairs ended how.
     pub ends: Vec<(Outcome, u32)>,
@@ -451,6 +454,8 @@ pub struct JobDetail {
     pub ends: Vec<PairEnd>,
     /// Pairs that have not ended, with what is known of each.
     pub open: Vec<(MinionId, PairState)>,
+    /// The commits that its tree was made of, by environment.
+    pub revisions: Vec<(EnvName, Revision)>,
 }
 
 /// How far an open pair has come.

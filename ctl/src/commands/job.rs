@@ -347,6 +347,7 @@ mod tests {
             function: "cmd.run".into(),
             args: proto::Args::positional([json!("df -h"), json!(5)]).with("cwd", "/"),
             comment: None,
+            tree: None,
             expected: 3,
             ends: ends.into(),
         }

@@ -26,7 +26,9 @@ use proto::{
 use crate::{
     clock,
     events::Events,
+    files::Files,
     fleet::Fleet,
+    pillar::Pillars,
     store::{JobRecord, Store, StoreError},
 };
 use live::{Again, LiveJob, verdict};
@@ -45,8 +47,16 @@ pub struct Jobs {
     fleet: Arc<Fleet>,
     events: Events,
     identity: Arc<Identity>,
+    files: Arc<Files>,
+    pillars: Arc<Pillars>,
     lost_after: u64,
     table: Mutex<Table>,
+}
+
+/// What else jobs need.
+pub struct Beside {
+    pub files: Arc<Files>,
+    pub pillars: Arc<Pillars>,
 }
 
 #[derive(Default)]
@@ -66,6 +76,7 @@ impl Jobs {
         fleet: Arc<Fleet>,
         events: Events,
         identity: Arc<Identity>,
+        beside: Beside,
         lost_after: u64,
     ) -> Result<Self, StoreError> {
         let mut table = Table { last: store.newest_job().await?, ..Table::default() };
@@ -80,7 +91,9 @@ impl Jobs {
             };
             table.insert(LiveJob::restored(Arc::new(record), request.options, &ended));
         }
-        let jobs = Self { store, fleet, events, identity, lost_after, table: Mutex::new(table) };
+        let Beside { files, pillars } = beside;
+        let table = Mutex::new(table);
+        let jobs = Self { store, fleet, events, identity, files, pillars, lost_after, table };
         jobs.finish_ended().await;
         Ok(jobs)
     }
@@ -98,13 +111,14 @@ impl Jobs {
     }
 
     /// Sends a job to these minions, signed once for all of them.
-    fn send(&self, record: &JobRecord, wave: u32, tree: Option<String>, minions: &[MinionId]) {
+    fn send(&self, record: &JobRecord, wave: u32, minions: &[MinionId]) {
         if minions.is_empty() {
             return;
         }
         // In a batch, the time to live of each wave begins with it.
         let ttl = record.expires.saturating_sub(record.jid.micros());
         let expires = record.expires.max(clock::now() + if wave > 1 { ttl } else { 0 });
+        let tree = record.tree.map(|tree| tree.to_string());
         let publish = Publish { jid: record.jid, request: record.request.clone(), expires, wave, tree };
         let signed = self.identity.sign_value(sign::PUBLISH, &publish);
         match signed.and_then(|signed| Ok(Published::new(&signed)?)) {
@@ -207,7 +221,7 @@ impl Jobs {
     /// there was no such pair.
     async fn close(&self, end: &Arc<PairEnd>) -> bool {
         let jid = end.ret.jid;
-        let (record, next, tree, wave, cut) = {
+        let (record, next, wave, cut) = {
             let mut table = self.table();
             let Some(job) = table.live.get_mut(&jid) else { return false };
             if !job.end(end) {
@@ -215,14 +229,14 @@ impl Jobs {
             }
             let cut = job.cut_short(end.ret.outcome);
             let next = job.next_wave();
-            let found = (job.record.clone(), next, job.options.tree.clone(), job.wave, cut);
+            let found = (job.record.clone(), next, job.wave, cut);
             if let Some(jobs) = table.by_minion.get_mut(&end.minion) {
                 jobs.remove(&jid);
             }
             found
         };
         self.events.ended(&record, end);
-        self.send(&record, wave, tree, &next);
+        self.send(&record, wave, &next);
         for minion in cut {
             let why = format!("not started: {} failed and --fail-fast was given", end.minion);
             Box::pin(self.decide(jid, minion, Outcome::Refused, why)).await;
@@ -257,21 +271,14 @@ impl Jobs {
             for jid in jids {
                 let Some(job) = table.live.get_mut(&jid) else { continue };
                 match job.connected(minion, has.contains(&jid), now) {
-                    Again::Wait => {
-                        sends.push((job.record.clone(), job.next_wave(), job.options.tree.clone(), job.wave))
-                    }
-                    Again::Send => sends.push((
-                        job.record.clone(),
-                        vec![minion.clone()],
-                        job.options.tree.clone(),
-                        job.wave.max(1),
-                    )),
+                    Again::Wait => sends.push((job.record.clone(), job.next_wave(), job.wave)),
+                    Again::Send => sends.push((job.record.clone(), vec![minion.clone()], job.wave.max(1))),
                     Again::Fate => fates.push(jid),
                 }
             }
         }
-        for (record, minions, tree, wave) in sends {
-            self.send(&record, wave, tree, &minions);
+        for (record, minions, wave) in sends {
+            self.send(&record, wave, &minions);
         }
         for jid in fates {
             self.fleet.say(minion, ToMinion::Fate { jid });
@@ -371,7 +378,11 @@ impl Jobs {
         let state = |id: &MinionId| states.get(id).copied().unwrap_or(PairState::Running);
         let open = expected.iter().flat_map(|all| all.iter()).filter(|id| !known.contains(id));
         let open = open.map(|id| (id.clone(), state(id))).collect();
-        Ok(Some((JobDetail { row, ends: Vec::new(), open }, ended)))
+        let revisions = match &row.tree {
+            Some(tree) => self.store.revisions(tree).await?,
+            None => Vec::new(),
+        };
+        Ok(Some((JobDetail { row, ends: Vec::new(), open, revisions }, ended)))
     }
 
     /// How many jobs and pairs are open.

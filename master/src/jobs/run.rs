@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use proto::{
-    JobId, MinionId, Request,
+    Args, FunctionName, Hash, JobId, MinionId, Request, Value,
     message::{Fault, FaultKind, JobStart, OperatorEntry},
+    question::Unanswered,
     sign::{self, Signed},
     target::Target,
 };
@@ -45,12 +46,16 @@ impl Jobs {
             .fleet
             .parse(&request.target)
             .map_err(|error| fault(FaultKind::Usage, error.to_string(), error.hint().map(Into::into)))?;
+        if self.fleet.asks_pillar(&target) {
+            self.pillars.learn().await;
+        }
         let expected = self.choose(&target, &request)?;
         let fixed = keys.fixed_grains(&expected);
         let seen = expected.iter().zip(&fixed).map(|(id, fixed_grains)| access::Seen { id, fixed_grains });
         access::permit(operator, &request.function, seen)?;
 
-        let (jid, record) = self.record(operator, origin, signed, &request, expected, now)?;
+        let tree = self.tree_for(&request).await?;
+        let (jid, record) = self.record(operator, origin, signed, &request, expected, tree, now)?;
         self.store.job(record.clone()).await.map_err(|error| {
             fault(
                 FaultKind::Store,
@@ -111,6 +116,30 @@ impl Jobs {
         })
     }
 
+    /// The tree that all minions of this run use: the one that the operator signed, or the newest
+    /// where one is needed.
+    async fn tree_for(&self, request: &Request) -> Result<Option<Hash>, Fault> {
+        if let Some(text) = &request.options.tree {
+            let tree = text.parse::<Hash>().map_err(|error| fault(FaultKind::Usage, error.to_string(), None))?;
+            let gone = || {
+                let hint = Some("plan again: the state files have changed many times since".to_owned());
+                fault(FaultKind::NotFound, format!("the tree {tree} is not kept any more"), hint)
+            };
+            return self.files.tree(&tree).map(|_| Some(tree)).ok_or_else(gone);
+        }
+        if !needs_tree(&request.function, &request.args) {
+            return Ok(None);
+        }
+        let failed = |why: Unanswered| fault(FaultKind::Store, format!("the state files: {why}"), None);
+        let snapshot = self.files.newest().await.map_err(failed)?;
+        let revisions = snapshot.revisions();
+        if !revisions.is_empty() {
+            self.store.tree(snapshot.hash, &revisions).await;
+        }
+        Ok(Some(snapshot.hash))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a job's row has so many parts")]
     fn record(
         &self,
         operator: &OperatorEntry,
@@ -118,6 +147,7 @@ impl Jobs {
         signed: Signed,
         request: &Request,
         expected: Vec<MinionId>,
+        tree: Option<Hash>,
         now: u64,
     ) -> Result<(JobId, Arc<JobRecord>), Fault> {
         let jid = {
@@ -138,12 +168,12 @@ impl Jobs {
             request: signed,
             expected: expected.into(),
             expires: jid.micros() + ttl * 1_000_000,
+            tree,
         };
         Ok((jid, Arc::new(record)))
     }
 
     fn launch(&self, record: Arc<JobRecord>, request: Request, follow: bool) -> Option<UnboundedReceiver<Note>> {
-        let tree = request.options.tree.clone();
         // Under the lock: a minion that connects now finds the job in the table, or is seen here.
         let mut table = self.table();
         let mut job = LiveJob::new(record.clone(), request.options, |id| self.fleet.is_connected(id));
@@ -156,11 +186,36 @@ impl Jobs {
         let wave = job.wave;
         table.insert(job);
         drop(table);
-        self.send(&record, wave, tree, &first);
+        self.send(&record, wave, &first);
         notes
     }
 }
 
+/// Modules whose functions read the state tree.
+const READERS: &[&str] = &["archive", "cp", "defaults", "file", "jinja", "slsutil", "state", "template"];
+
+/// Whether a call reads files of the tree: by what it is, or because an argument names one.
+fn needs_tree(function: &FunctionName, args: &Args) -> bool {
+    let module = function.as_str().split('.').next().unwrap_or_default();
+    let names = |value: &Value| value.to_string().contains("salt://");
+    READERS.contains(&module) || args.positional.iter().chain(args.named.values()).any(names)
+}
+
 pub(crate) fn fault(kind: FaultKind, message: String, hint: Option<String>) -> Fault {
     Fault { kind, message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_read_the_tree_get_one() {
+        let needs = |function: &str, args: Args| needs_tree(&function.parse().unwrap(), &args);
+        assert!(needs("state.apply", Args::default()));
+        assert!(needs("cmd.script", Args::positional(["salt://setup.sh".into()])));
+        assert!(needs("test.arg", Args::default().with("source", "salt://a")));
+        assert!(!needs("test.ping", Args::default()));
+        assert!(!needs("cmd.run", Args::positional(["uptime".into()])));
+    }
 }

@@ -34,6 +34,7 @@ fn record(minions: usize) -> Arc<JobRecord> {
         request: Identity::generate().sign(REQUEST, vec![1]),
         expected: (0..minions).map(id).collect(),
         expires: START + TTL,
+        tree: None,
     })
 }
 

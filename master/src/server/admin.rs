@@ -65,7 +65,7 @@ fn describe(query: &Query) -> Option<String> {
 async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fault> {
     let stored = |error: StoreError| store_fault(&error);
     match query {
-        Query::Resolve { target } => resolve(master, &target),
+        Query::Resolve { target } => resolve(master, &target).await,
         Query::Jobs(filter) => Ok(Reply::Jobs(master.jobs.list(&filter).await.map_err(stored)?)),
         Query::Minions { id } => minions(master, id),
         Query::ForgetMinion { id } => delete(master, id.as_str()).await,
@@ -99,11 +99,14 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
     }
 }
 
-fn resolve(master: &Master, text: &str) -> Result<Reply, Fault> {
+async fn resolve(master: &Master, text: &str) -> Result<Reply, Fault> {
     let target = master
         .fleet
         .parse(text)
         .map_err(|error| fault(FaultKind::Usage, error.to_string(), error.hint().map(Into::into)))?;
+    if master.fleet.asks_pillar(&target) {
+        master.pillars.learn().await;
+    }
     let matched = master.fleet.resolve(&target);
     if matched.is_empty() {
         return Err(fault(FaultKind::NoMatch, format!("no minion matches '{text}'"), master.fleet.nearest(text)));
@@ -169,7 +172,7 @@ async fn reject(master: &Master, glob: &str) -> Result<Reply, Fault> {
     for id in &ids {
         master.keys.set(id, KeyState::Rejected, None, clock::now()).await.map_err(|error| store_fault(&error))?;
         master.fleet.remove(id, Refusal::Rejected);
-        master.jobs.deleted(id).await;
+        forget(master, id).await;
         master.events.key("reject", id);
     }
     Ok(Reply::Changed(ids.iter().map(ToString::to_string).collect()))
@@ -181,10 +184,17 @@ async fn delete(master: &Master, glob: &str) -> Result<Reply, Fault> {
         master.keys.delete(id).await.map_err(|error| store_fault(&error))?;
         master.store.minion_gone(id.clone()).await.map_err(|error| store_fault(&error))?;
         master.fleet.remove(id, Refusal::Deleted);
-        master.jobs.deleted(id).await;
+        forget(master, id).await;
         master.events.key("delete", id);
     }
     Ok(Reply::Changed(ids.iter().map(ToString::to_string).collect()))
+}
+
+/// What a minion left here goes with its key.
+async fn forget(master: &Master, id: &MinionId) {
+    master.jobs.deleted(id).await;
+    master.pillars.forget(id);
+    master.mine.forget(id).await;
 }
 
 /// Nobody can give what they do not have: the new operator's rules must be covered by an

@@ -13,9 +13,17 @@ use proto::{
     question::{self, Unanswered},
     sign::PublicKey,
 };
-use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc::UnboundedReceiver},
+    task::JoinSet,
+    time::Instant,
+};
 
-use super::{Master, farewell, host, questions, room::Room};
+use super::{
+    Master, farewell, host,
+    questions::{self, Answers},
+    room::Room,
+};
 use crate::{
     clock,
     fleet::{Down, Link},
@@ -122,6 +130,7 @@ struct Connection {
     events_left: u32,
     /// Questions that are being answered; they end with the connection.
     asked: JoinSet<()>,
+    answers: Answers,
     /// What is said last, when it is the master that ends the connection.
     farewell: Option<ToMinion>,
 }
@@ -135,7 +144,6 @@ impl Connection {
             master,
             id,
             link,
-            sender,
             outbox: Outbox::windowed(DOWN_JOBS, DOWN_BYTES),
             room: Room::new(),
             permit: None,
@@ -143,6 +151,8 @@ impl Connection {
             next_return: 1,
             events_left: EVENTS_PER_BEAT,
             asked: JoinSet::new(),
+            answers: Answers { sender: sender.clone(), turn: Arc::new(Semaphore::new(1)) },
+            sender,
             farewell: None,
         }
     }
@@ -316,8 +326,8 @@ impl Connection {
             let why = format!("more than {} questions at once", question::MOST_OPEN);
             return self.say(ToMinion::Failed { id, why: Unanswered::new(question::Kind::Busy, why) }).await;
         }
-        let (master, minion, sender) = (self.master.clone(), self.id.clone(), self.sender.clone());
-        self.asked.spawn(questions::answer(master, minion, sender, id, question));
+        let (master, minion, answers) = (self.master.clone(), self.id.clone(), self.answers.clone());
+        self.asked.spawn(questions::answer(master, minion, answers, id, question));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 mod admin;
 mod minion;
 mod operator;
-mod questions;
+pub(crate) mod questions;
 mod room;
 
 use std::{
@@ -22,10 +22,13 @@ use tokio::sync::Semaphore;
 use crate::{
     clock,
     events::Events,
+    files::{Files, Git},
     fleet::{Acks, Fleet},
     jobs::Jobs,
     keys::Keys,
+    mine::Mine,
     operators::Operators,
+    pillar::Pillars,
     store::{Audit, Store},
 };
 
@@ -48,6 +51,13 @@ pub struct Master {
     pub return_pool: Arc<Semaphore>,
     /// How often each kind of thing was refused, before and within sessions.
     pub counters: Arc<Counters>,
+    /// What minions ask for.
+    pub files: Arc<Files>,
+    pub git: Option<Arc<Git>>,
+    pub pillars: Arc<Pillars>,
+    pub mine: Mine,
+    /// Parts of files that are on their way from the disk to minions.
+    pub parts: Semaphore,
     /// Acknowledgements that are in no hurry.
     pub acks: Acks,
     pub started: Instant,

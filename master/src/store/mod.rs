@@ -11,9 +11,11 @@ mod writer;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use proto::{
-    Args, FunctionName, JobId, Map, MinionId, OperatorName, Outcome, Packed, codec,
+    Args, FunctionName, Hash, JobId, Map, MinionId, OperatorName, Outcome, Packed, codec,
     job::PairEnd,
+    manifest::{EnvName, Revision},
     message::{KeyRow, OperatorEntry},
+    question::MineEntry,
     sign::Signed,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -48,6 +50,8 @@ pub struct JobRecord {
     pub expected: Arc<[MinionId]>,
     /// Microseconds since 1970.
     pub expires: u64,
+    /// The tree that all of its minions use, if it needs one.
+    pub tree: Option<Hash>,
 }
 
 /// What is remembered of a minion while it is away.
@@ -91,6 +95,10 @@ pub(crate) enum Write {
     Minion(MinionRecord),
     Seen(MinionId, u64),
     MinionGone(MinionId, Answer),
+    /// All that a minion keeps in the mine.
+    Mine(MinionId, Vec<MineEntry>, Answer),
+    /// Which commits a tree was made of, as JSON.
+    Tree(Hash, String),
     Audit(Audit),
     Prune {
         before: JobId,
@@ -119,6 +127,7 @@ impl Store {
             .busy_timeout(Duration::from_secs(10));
         let one = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::raw_sql(include_str!("schema.sql")).execute(&one).await?;
+        add_column(&one, "jobs", "tree", "TEXT").await?;
         let read = SqlitePoolOptions::new().max_connections(2).connect_with(options.read_only(true)).await?;
         let (write, queue) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(one, queue));
@@ -183,6 +192,16 @@ impl Store {
         self.ask(|answer| Write::MinionGone(id, answer)).await
     }
 
+    /// Replaces what a minion keeps in the mine.
+    pub async fn set_mine(&self, id: MinionId, entries: Vec<MineEntry>) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Mine(id, entries, answer)).await
+    }
+
+    /// Remembers which commits a tree was made of.
+    pub async fn tree(&self, tree: Hash, revisions: &[(EnvName, Revision)]) {
+        self.tell(Write::Tree(tree, json(revisions))).await;
+    }
+
     pub async fn audit(&self, audit: Audit) {
         self.tell(Write::Audit(audit)).await;
     }
@@ -214,6 +233,16 @@ impl Store {
             tracing::error!("the store's writer has stopped");
         }
     }
+}
+
+/// For stores that were made before there was this column.
+async fn add_column(pool: &sqlx::SqlitePool, table: &str, column: &str, kind: &str) -> Result<(), StoreError> {
+    let known = sqlx::query("SELECT 1 FROM pragma_table_info($1) WHERE name = $2").bind(table).bind(column);
+    if known.fetch_optional(pool).await?.is_none() {
+        let sql = format!("ALTER TABLE {table} ADD COLUMN {column} {kind}");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await?;
+    }
+    Ok(())
 }
 
 /// Fixed grains, arguments and summaries are kept as JSON, for whoever looks with `sqlite3`.

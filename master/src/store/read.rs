@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use proto::{
-    JobId, MinionId, Outcome, Packed, Return,
+    Hash, JobId, MinionId, Outcome, Packed, Return,
     job::PairEnd,
+    manifest::{EnvName, Revision},
     message::{JobFilter, JobRow, KeyRow, OperatorEntry},
+    question::MineEntry,
     sign::{PublicKey, Signed},
 };
 use sqlx::{Row, sqlite::SqliteRow};
@@ -139,6 +141,30 @@ impl Store {
         rows.iter().map(|row| unpack(row.try_get("entry")?)).collect()
     }
 
+    /// Which commits a tree was made of.
+    pub async fn revisions(&self, tree: &Hash) -> Result<Vec<(EnvName, Revision)>, StoreError> {
+        let row = sqlx::query("SELECT revisions FROM trees WHERE hash = $1")
+            .bind(tree.to_string())
+            .fetch_optional(&self.read)
+            .await?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        serde_json::from_str(row.try_get("revisions")?).map_err(|e| StoreError(e.to_string()))
+    }
+
+    /// What minions keep in the mine.
+    pub async fn mine(&self) -> Result<Vec<(MinionId, MineEntry)>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM mine").fetch_all(&self.read).await?;
+        let entry = |row: &SqliteRow| {
+            let entry = MineEntry {
+                name: parse(row.try_get("name")?)?,
+                data: row.try_get::<Vec<u8>, _>("data")?.into(),
+                allow_tgt: row.try_get("allow_tgt")?,
+            };
+            Ok((parse(row.try_get("minion")?)?, entry))
+        };
+        rows.iter().map(entry).collect()
+    }
+
     pub async fn minions(&self) -> Result<Vec<MinionRecord>, StoreError> {
         let rows = sqlx::query("SELECT * FROM minions").fetch_all(&self.read).await?;
         rows.iter()
@@ -168,6 +194,7 @@ fn record(row: &SqliteRow) -> Result<JobRecord, StoreError> {
         request: unpack(row.try_get("request")?)?,
         expected: Arc::from(expected),
         expires: row.try_get::<i64, _>("expires")? as u64,
+        tree: row.try_get::<Option<String>, _>("tree")?.and_then(|tree| tree.parse().ok()),
     })
 }
 
@@ -182,6 +209,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
         function: job.function.to_string(),
         args: job.args,
         comment: job.comment,
+        tree: job.tree,
         expected: job.expected.len() as u32,
         ends: summary.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     })

@@ -11,7 +11,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     expected  BLOB NOT NULL,
     expires   INTEGER NOT NULL,
     -- How the pairs ended, as JSON, once all have.
-    summary   TEXT
+    summary   TEXT,
+    -- The hash of the tree that it used.
+    tree      TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_open ON jobs (jid) WHERE summary IS NULL;
 
@@ -51,6 +53,21 @@ CREATE TABLE IF NOT EXISTS minions (
     version   TEXT NOT NULL,
     address   TEXT NOT NULL,
     grains    BLOB NOT NULL
+);
+
+-- What minions keep for one another; data is msgpack.
+CREATE TABLE IF NOT EXISTS mine (
+    minion    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    data      BLOB NOT NULL,
+    allow_tgt TEXT,
+    PRIMARY KEY (minion, name)
+);
+
+-- Which commits a tree was made of, as JSON.
+CREATE TABLE IF NOT EXISTS trees (
+    hash      TEXT PRIMARY KEY,
+    revisions TEXT NOT NULL
 );
 
 -- What operators did that is not a job, and what they were refused.

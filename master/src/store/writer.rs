@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::job::PairEnd;
+use proto::{MinionId, job::PairEnd, question::MineEntry};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -77,6 +77,7 @@ async fn next_group(queue: &mut mpsc::Receiver<Write>, kept: Vec<Write>, failing
 fn weight(write: &Write) -> usize {
     match write {
         Write::End(end, _) => end.ret.weight() as usize,
+        Write::Mine(_, entries, _) => entries.iter().map(|entry| 256 + entry.data.len()).sum(),
         _ => 256,
     }
 }
@@ -178,12 +179,16 @@ async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), Stor
         .bind(minion.grains.as_bytes().to_vec()),
         Write::Seen(id, at) => sqlx::query("UPDATE minions SET last_seen = $2 WHERE id = $1").bind(id.to_string()).bind(*at as i64),
         Write::MinionGone(id, _) => sqlx::query("DELETE FROM minions WHERE id = $1").bind(id.to_string()),
+        Write::Tree(tree, revisions) => sqlx::query("INSERT INTO trees (hash, revisions) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
+            .bind(tree.to_string())
+            .bind(revisions.clone()),
         Write::Audit(audit) => sqlx::query("INSERT INTO audit (at, operator, origin, action, outcome) VALUES ($1, $2, $3, $4, $5)")
             .bind(audit.at as i64)
             .bind(audit.operator.clone())
             .bind(audit.origin.clone())
             .bind(audit.action.clone())
             .bind(audit.outcome.clone()),
+        Write::Mine(id, entries, _) => return mine(tx, id, entries).await,
         Write::Prune { before } => return prune(tx, before.micros() as i64).await,
     };
     query.execute(&mut **tx).await?;
@@ -194,8 +199,8 @@ fn insert_job(
     job: &JobRecord,
 ) -> Result<sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>, StoreError> {
     Ok(sqlx::query(
-        "INSERT INTO jobs (jid, operator, origin, target, function, args, comment, request, expected, expires) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO jobs (jid, operator, origin, target, function, args, comment, request, expected, expires, tree) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(job.jid.micros() as i64)
     .bind(job.operator.to_string())
@@ -206,7 +211,22 @@ fn insert_job(
     .bind(job.comment.clone())
     .bind(pack(&job.request)?)
     .bind(pack(&job.expected)?)
-    .bind(job.expires as i64))
+    .bind(job.expires as i64)
+    .bind(job.tree.map(|tree| tree.to_string())))
+}
+
+async fn mine(tx: &mut Transaction<'_, Sqlite>, id: &MinionId, entries: &[MineEntry]) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM mine WHERE minion = $1").bind(id.to_string()).execute(&mut **tx).await?;
+    for entry in entries {
+        sqlx::query("INSERT INTO mine (minion, name, data, allow_tgt) VALUES ($1, $2, $3, $4)")
+            .bind(id.to_string())
+            .bind(entry.name.to_string())
+            .bind(entry.data.to_vec())
+            .bind(entry.allow_tgt.clone())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn prune(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
@@ -215,6 +235,8 @@ async fn prune(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), Stor
         .execute(&mut **tx)
         .await?;
     sqlx::query("DELETE FROM jobs WHERE jid < $1 AND summary IS NOT NULL").bind(before).execute(&mut **tx).await?;
+    let unused = "DELETE FROM trees WHERE hash NOT IN (SELECT tree FROM jobs WHERE tree IS NOT NULL)";
+    sqlx::query(unused).execute(&mut **tx).await?;
     sqlx::query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut **tx).await?;
     Ok(())
 }
@@ -247,7 +269,9 @@ fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
                 audits += 1;
                 again.push(write);
             }
-            Write::End(..) | Write::After(_) | Write::Summary(..) | Write::Minion(..) => again.push(write),
+            Write::End(..) | Write::After(_) | Write::Summary(..) | Write::Minion(..) | Write::Tree(..) => {
+                again.push(write);
+            }
             other => {
                 if let Some(answer) = answer(other) {
                     let _ = answer.send(Err(error.clone()));
@@ -267,12 +291,14 @@ fn answer(write: Write) -> Option<Answer> {
         | Write::TokenUsed(_, answer)
         | Write::Operator(_, answer)
         | Write::OperatorGone(_, answer)
-        | Write::MinionGone(_, answer) => Some(answer),
+        | Write::MinionGone(_, answer)
+        | Write::Mine(_, _, answer) => Some(answer),
         Write::End(..)
         | Write::After(_)
         | Write::Summary(..)
         | Write::Minion(_)
         | Write::Seen(..)
+        | Write::Tree(..)
         | Write::Audit(_)
         | Write::Prune { .. } => None,
     }

@@ -1,0 +1,59 @@
+//! Which functions the templates of pillar may call.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use proto::Glob;
+use states::{Effect, Function, call::Functions};
+
+/// Modules whose functions look at nothing but the minion's grains, the tree and their arguments:
+/// a pillar that calls no others is the same each time.
+const PURE: &[&str] = &["config", "cp", "defaults", "grains", "log", "match", "pillar", "slsutil"];
+
+/// The functions of a master: those that only read, and what `pillar_functions` lists.
+pub struct Allowed {
+    table: HashMap<&'static str, &'static Function>,
+}
+
+impl Allowed {
+    pub fn new(listed: Vec<Glob>) -> Self {
+        let may = |function: &&&Function| {
+            function.effect == Effect::Reads || listed.iter().any(|glob| glob.is_match(function.name))
+        };
+        let table = states::functions::all().iter().filter(may).map(|function| (function.name, *function));
+        Self { table: table.collect() }
+    }
+}
+
+/// The functions as one compile sees them; it is noticed whether they make it depend on this host.
+pub struct Watched<'a> {
+    allowed: &'a Allowed,
+    pure: AtomicBool,
+}
+
+impl<'a> Watched<'a> {
+    pub fn new(allowed: &'a Allowed) -> Self {
+        Self { allowed, pure: AtomicBool::new(true) }
+    }
+
+    /// Whether nothing was called that could give something else tomorrow.
+    pub fn is_pure(&self) -> bool {
+        self.pure.load(Ordering::Relaxed)
+    }
+}
+
+impl Functions for Watched<'_> {
+    fn find(&self, name: &str) -> Option<&'static Function> {
+        let module = name.split('.').next().unwrap_or_default();
+        if !PURE.contains(&module) {
+            self.pure.store(false, Ordering::Relaxed);
+        }
+        self.allowed.table.get(name).copied()
+    }
+
+    fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
+        Box::new(self.allowed.table.values().copied())
+    }
+}
