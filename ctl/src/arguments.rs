@@ -41,6 +41,11 @@ fn parse_for(function: &str, words: &[String]) -> Args {
     args
 }
 
+/// Whether a word is `KEY=VALUE`.
+pub fn is_named(word: &str) -> bool {
+    named(word).is_some()
+}
+
 /// Only the `KEY=VALUE` words, each of which has to be one.
 pub fn pairs(words: &[String]) -> Result<proto::Map, String> {
     words

@@ -1,12 +1,55 @@
-//! What can be called on a minion, by the minion's own tables.
+//! What can be called on a minion, and what states there are, by the tables of the crates that
+//! have them.
 
-use states::{Function, call::Functions as _};
+use states::{
+    Effect, Function,
+    call::{Functions as _, Param},
+};
 
 /// All functions, by name.
 pub fn functions() -> Vec<&'static Function> {
     let mut all: Vec<_> = minion::exec::Table.all().collect();
     all.sort_by_key(|function| function.name);
     all
+}
+
+/// A function or a state, as its documentation needs it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// `module.function`
+    pub name: String,
+    pub doc: &'static str,
+    pub params: &'static [Param],
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Function(Effect),
+    State,
+}
+
+impl Entry {
+    pub fn module(&self) -> &str {
+        self.name.split_once('.').map_or(&*self.name, |(module, _)| module)
+    }
+}
+
+/// All functions and all states, by name.
+pub fn entries() -> Vec<Entry> {
+    let function = |f: &'static Function| Entry {
+        name: f.name.to_owned(),
+        doc: f.doc,
+        params: f.params,
+        kind: Kind::Function(f.effect),
+    };
+    let mut all: Vec<Entry> = functions().into_iter().map(function).chain(states()).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+fn states() -> impl Iterator<Item = Entry> {
+    std::iter::empty()
 }
 
 /// Whether a state (`file.managed`) can be run.

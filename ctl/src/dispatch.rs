@@ -62,12 +62,12 @@ fn batch(text: &str) -> Result<Batch, String> {
 
 impl Options {
     /// The part that is signed.
-    pub fn signed(&self) -> RunOptions {
+    fn signed(&self, follow_states: bool) -> RunOptions {
         RunOptions {
             batch: self.batch,
             subset: self.subset,
             ttl: self.ttl,
-            stream: self.stream,
+            stream: self.stream || follow_states,
             fail_fast: self.fail_fast,
             comment: self.comment.clone(),
             tree: None,
@@ -85,14 +85,14 @@ pub struct Call {
 /// Sends a call and shows what comes of it. `format` is what `--out` means when it is not given.
 pub fn carry_out(global: &Global, call: Call, options: &Options, format: Format) -> Outcome {
     let format = global.out.unwrap_or(format);
+    // Each state is told of as it ends, where somebody looks on.
+    let follow_states = call.function.module() == "state" && !options.detach && !global.quiet && term::interactive();
     crate::client::block_on(async {
         let mut client = Client::connect(global).await?;
-        let request = client.sign(&call.target, call.function, call.args, options.signed())?;
-        let mut watch = Watch::new(
-            global,
-            Returns::new(format, options.fold),
-            watch::Patience { timeout: options.timeout, ttl: options.ttl },
-        );
+        let request = client.sign(&call.target, call.function, call.args, options.signed(follow_states))?;
+        let patience = watch::Patience { timeout: options.timeout, ttl: options.ttl };
+        let returns = Returns::new(format, options.fold, global.verbose > 0);
+        let mut watch = Watch::new(global, returns, patience).showing_output(options.stream);
         let start = watch.begin(&mut client, request, !options.detach).await?;
         if options.detach {
             return detached(global, format, &start);

@@ -48,6 +48,12 @@ pub fn width() -> Option<u16> {
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
+/// Columns of the terminal on standard error, if it is one.
+pub fn error_width() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// Text from a minion, safe to print: no escape sequences and no other control characters than
 /// tabs and line ends, so that a host's output cannot steer the operator's terminal.
 pub fn clean(text: &str) -> String {

@@ -16,7 +16,7 @@ use crate::{
     client::{Client, Lost},
     error::{self, Error, Exit},
     output::Returns,
-    progress::Progress,
+    progress::{Progress, Step},
     term, times,
 };
 
@@ -40,6 +40,8 @@ pub struct Watch<'a> {
     returns: Returns,
     account: Account,
     progress: Progress,
+    /// Whether output is shown while it runs.
+    live: bool,
     /// Minions whose output was shown while they ran.
     streamed: HashSet<MinionId>,
     patience: Patience,
@@ -64,11 +66,17 @@ impl<'a> Watch<'a> {
             returns,
             account: Account::default(),
             progress: Progress::new(!global.quiet),
+            live: true,
             streamed: HashSet::new(),
             patience,
             deadline,
             dropped: Vec::new(),
         }
+    }
+
+    /// Whether output that comes while the job runs is shown.
+    pub fn showing_output(self, live: bool) -> Self {
+        Self { live, ..self }
     }
 
     /// Sends the request and waits until the master has written it down.
@@ -216,6 +224,7 @@ impl<'a> Watch<'a> {
         let (mut answers, mut notes) = (String::new(), String::new());
         for end in ends {
             self.forgive(&end.minion);
+            self.progress.ended(&end.minion);
             let new = self.account.end(&end.minion, end.ret.outcome);
             if new && !matches!(end.ret.outcome, Outcome::Offline | Outcome::Expired) {
                 answers += &self.answer(end);
@@ -252,6 +261,9 @@ impl<'a> Watch<'a> {
 
     fn output(&mut self, minion: MinionId, stream: Stream, text: &str) -> Result<(), Error> {
         if stream == Stream::Progress {
+            return self.state_ended(minion, text);
+        }
+        if !self.live {
             return Ok(());
         }
         self.progress.clear();
@@ -263,6 +275,21 @@ impl<'a> Watch<'a> {
             true => term::result(&lines)?,
             false => self.say(&lines),
         }
+        Ok(())
+    }
+
+    /// A state ended on a minion: the progress line says how far it is, and `--stream` what it did.
+    fn state_ended(&mut self, minion: MinionId, text: &str) -> Result<(), Error> {
+        let Some(step) = Step::parse(text) else { return Ok(()) };
+        if let (true, Some(line)) = (self.live, step.line()) {
+            self.progress.clear();
+            let line = format!("{} {line}\n", term::paint(term::DIM, format_args!("{minion} |")));
+            match self.returns.for_people() {
+                true => term::result(&line)?,
+                false => self.say(&line),
+            }
+        }
+        self.progress.step(minion, step);
         Ok(())
     }
 

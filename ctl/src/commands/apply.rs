@@ -1,5 +1,7 @@
 //! `ctl apply TARGET [SLS…]`
 
+use proto::Value;
+
 use crate::{
     arguments,
     cli::Global,
@@ -14,6 +16,10 @@ use crate::{
 ///   ctl apply 'web*'                        the highstate, as top.sls says
 ///   ctl apply 'web*' nginx users --test     what would these two change?
 ///   ctl apply web1 nginx pillar='{port: 8080}'
+///   ctl apply '*' saltenv=dev queue=True    wait for a run that goes on already
+///
+/// What failed is shown first, and what holds already is only counted: -v shows all. With
+/// --test, equal plans are shown once.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -31,9 +37,30 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     let mut given = arguments::parse(&args.sls);
+    given.positional = mods(&args.sls);
     if args.test {
         given = given.with("test", true);
     }
+    let mut options = args.options;
+    options.fold |= given.named.get("test").and_then(Value::as_bool).unwrap_or(false);
     let call = Call { target: args.selection.expression()?, function: dispatch::function("state.apply")?, args: given };
-    dispatch::carry_out(global, call, &args.options, Format::Highstate)
+    dispatch::carry_out(global, call, &options, Format::Highstate)
+}
+
+/// The SLS as `state.apply` takes them: one argument, with commas.
+fn mods(words: &[String]) -> Vec<Value> {
+    let names: Vec<&str> = words.iter().map(String::as_str).filter(|word| !arguments::is_named(word)).collect();
+    if names.is_empty() { Vec::new() } else { vec![Value::String(names.join(","))] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_sls_are_one_argument() {
+        let words = ["nginx", "users.admins", "pillar={a: 1}"].map(str::to_owned);
+        assert_eq!(mods(&words), [Value::from("nginx,users.admins")]);
+        assert!(mods(&["saltenv=dev".to_owned()]).is_empty());
+    }
 }

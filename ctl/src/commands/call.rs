@@ -52,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     // A text that says why there is no value is for people to read, and not a result.
     if error.is_none() || !for_people(global) {
         let format = global.out.unwrap_or(Format::Highstate);
-        term::result(&output::block(format, HERE, &ret.value, good))?;
+        term::result(&output::block(format, HERE, &ret.value, good, global.verbose > 0))?;
     }
     if ret.truncated {
         global.note("the output was longer than may be kept, and was cut\n");

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use states::{Effect, Function};
+use states::Effect;
 
 use crate::{
-    catalogue,
+    catalogue::{self, Entry, Kind},
     cli::Global,
     error::{Error, Exit, Outcome},
     output::{self, Format},
     term,
 };
 
-/// Show what can be called, with an example each
+/// Show what can be called, and what states there are, with an example each
 ///
 ///   ctl doc              the modules
-///   ctl doc cmd          a module's functions
+///   ctl doc cmd          a module's functions and states
 ///   ctl doc cmd.run      one of them
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -27,75 +27,94 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Outcome {
-    let all = catalogue::functions();
+    let all = catalogue::entries();
     let chosen = match &args.name {
         None => all,
         Some(name) => choose(all, name)?,
     };
     match global.out {
         Some(Format::Json | Format::Jsonl | Format::Yaml | Format::Quiet) => {
-            let docs: serde_json::Map<_, _> = chosen.iter().map(|f| (f.name.to_owned(), object(f))).collect();
-            output::one(global.out, &Value::Object(docs))?;
+            output::one(global.out, &objects(&chosen))?;
         }
         _ => term::result(&match (&args.name, chosen.as_slice()) {
             (None, all) => modules(all),
-            (Some(name), [one]) if name == one.name => whole(one),
+            (Some(name), some) if some.iter().all(|one| one.name == *name) => {
+                some.iter().map(whole).collect::<Vec<_>>().join("\n")
+            }
             (Some(_), some) => summaries(some),
         })?,
     }
     Ok(Exit::OK)
 }
 
-fn choose(all: Vec<&'static Function>, name: &str) -> Result<Vec<&'static Function>, Error> {
+fn choose(all: Vec<Entry>, name: &str) -> Result<Vec<Entry>, Error> {
     let name = name.trim_end_matches(".*");
-    let chosen: Vec<_> = all.iter().copied().filter(|f| f.name == name || module(f) == name).collect();
+    let chosen: Vec<_> = all.iter().filter(|entry| entry.name == name || entry.module() == name).cloned().collect();
     if !chosen.is_empty() {
         return Ok(chosen);
     }
-    let what = if name.contains('.') { "function" } else { "module" };
-    let known = all.iter().flat_map(|f| [f.name, module(f)]);
+    let what = if name.contains('.') { "function or state" } else { "module" };
+    let known = all.iter().flat_map(|entry| [entry.name.as_str(), entry.module()]);
     let hint = states::diag::did_you_mean(name, known).unwrap_or_else(|| "`ctl doc` lists what there is".into());
     Err(Error::nothing(format!("{what} {name} does not exist")).hint(hint))
 }
 
-fn module(function: &Function) -> &'static str {
-    function.name.split_once('.').map_or(function.name, |(module, _)| module)
-}
-
-fn summary(function: &Function) -> &'static str {
-    function.doc.trim().lines().next().unwrap_or_default()
+fn summary(entry: &Entry) -> &'static str {
+    entry.doc.trim().lines().next().unwrap_or_default()
 }
 
 /// `cmd.run(cmd, cwd=None, …)`
-fn signature(function: &Function) -> String {
+fn signature(entry: &Entry) -> String {
     let parameter = |p: &states::call::Param| match p.default {
         Some(default) => format!("{}={default}", p.name),
         None => p.name.to_owned(),
     };
-    format!("{}({})", function.name, function.params.iter().map(parameter).collect::<Vec<_>>().join(", "))
+    format!("{}({})", entry.name, entry.params.iter().map(parameter).collect::<Vec<_>>().join(", "))
 }
 
-fn effect(function: &Function) -> &'static str {
-    match function.effect {
-        Effect::Reads => "reads",
-        Effect::Runs => "runs what you name",
-        Effect::Writes => "changes the host",
+fn effect(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Function(Effect::Reads) => "function: reads",
+        Kind::Function(Effect::Runs) => "function: runs what you name",
+        Kind::Function(Effect::Writes) => "function: changes the host",
+        Kind::State => "state",
     }
 }
 
-fn object(function: &Function) -> Value {
-    json!({
-        "doc": function.doc.trim(),
-        "signature": signature(function),
-        "effect": match function.effect { Effect::Reads => "reads", Effect::Runs => "runs", Effect::Writes => "writes" },
-    })
+/// Functions by name, and states by name beneath `states`.
+fn objects(chosen: &[Entry]) -> Value {
+    let (states, functions): (Vec<_>, Vec<_>) = chosen.iter().partition(|entry| entry.kind == Kind::State);
+    let all = |some: Vec<&Entry>| some.into_iter().map(|entry| (entry.name.clone(), object(entry))).collect();
+    let mut docs: serde_json::Map<String, Value> = all(functions);
+    if !states.is_empty() {
+        docs.insert("states".into(), Value::Object(all(states)));
+    }
+    Value::Object(docs)
 }
 
-fn modules(all: &[&Function]) -> String {
+fn object(entry: &Entry) -> Value {
+    let effect = match entry.kind {
+        Kind::Function(Effect::Reads) => "reads",
+        Kind::Function(Effect::Runs) => "runs",
+        Kind::Function(Effect::Writes) | Kind::State => "writes",
+    };
+    json!({"doc": entry.doc.trim(), "signature": signature(entry), "effect": effect})
+}
+
+fn modules(all: &[Entry]) -> String {
+    let (states, functions): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.kind == Kind::State);
+    let mut text = by_module(&functions);
+    if !states.is_empty() {
+        text += &format!("\n{}\n{}", term::paint(term::DIM, "states, for SLS files"), by_module(&states));
+    }
+    text + "\n`ctl doc MODULE` says what they do, `ctl doc MODULE.FUNCTION` says it all.\n"
+}
+
+fn by_module(some: &[&Entry]) -> String {
     let mut modules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for function in all {
-        let name = function.name.split_once('.').map_or(function.name, |(_, name)| name);
-        modules.entry(module(function)).or_default().push(name);
+    for entry in some {
+        let name = entry.name.split_once('.').map_or(&*entry.name, |(_, name)| name);
+        modules.entry(entry.module()).or_default().push(name);
     }
     let mut text = String::new();
     for (module, names) in &modules {
@@ -104,23 +123,38 @@ fn modules(all: &[&Function]) -> String {
         let pad = " ".repeat(14_usize.saturating_sub(module.len()).max(1));
         text += &format!("{head}{pad}{}\n", lines.join(&format!("\n{}", " ".repeat(14))));
     }
-    text + "\n`ctl doc MODULE` says what they do, `ctl doc MODULE.FUNCTION` says it all.\n"
+    text
 }
 
-fn summaries(some: &[&Function]) -> String {
-    let width = some.iter().map(|f| f.name.len()).max().unwrap_or(0);
-    some.iter().fold(String::new(), |text, function| {
-        let pad = " ".repeat(width - function.name.len() + 2);
-        let lines = wrap(summary(function), 78_usize.saturating_sub(width).max(30));
-        let indent = format!("\n{}", " ".repeat(width + 2));
-        text + &format!("{}{pad}{}\n", term::paint(term::BOLD, function.name), lines.join(&indent))
-    })
+/// A line each, the functions first.
+fn summaries(some: &[Entry]) -> String {
+    let (states, functions): (Vec<_>, Vec<_>) = some.iter().partition(|entry| entry.kind == Kind::State);
+    let width = some.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    let lines = |some: Vec<&Entry>| some.into_iter().map(|entry| summary_line(entry, width)).collect::<String>();
+    match (functions.is_empty(), states.is_empty()) {
+        (false, true) => lines(functions),
+        (true, _) => format!("{}\n{}", term::paint(term::DIM, "states, for SLS files"), lines(states)),
+        (false, false) => format!(
+            "{}\n{}\n{}\n{}",
+            term::paint(term::DIM, "functions"),
+            lines(functions),
+            term::paint(term::DIM, "states, for SLS files"),
+            lines(states)
+        ),
+    }
 }
 
-fn whole(function: &Function) -> String {
-    let head = wrap(&signature(function), 78).join("\n    ");
-    let mut text = format!("{}\n{}\n\n", term::paint(term::BOLD, head), term::paint(term::DIM, effect(function)));
-    for line in function.doc.trim().lines() {
+fn summary_line(entry: &Entry, width: usize) -> String {
+    let pad = " ".repeat(width - entry.name.len() + 2);
+    let lines = wrap(summary(entry), 78_usize.saturating_sub(width).max(30));
+    let indent = format!("\n{}", " ".repeat(width + 2));
+    format!("{}{pad}{}\n", term::paint(term::BOLD, &entry.name), lines.join(&indent))
+}
+
+fn whole(entry: &Entry) -> String {
+    let head = wrap(&signature(entry), 78).join("\n    ");
+    let mut text = format!("{}\n{}\n\n", term::paint(term::BOLD, head), term::paint(term::DIM, effect(entry.kind)));
+    for line in entry.doc.trim().lines() {
         text += &doc_line(line);
     }
     text
@@ -163,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_module_is_met_with_its_neighbour() {
-        let error = |name| choose(catalogue::functions(), name).err().map(|error| error.render()).unwrap_or_default();
+        let error = |name| choose(catalogue::entries(), name).err().map(|error| error.render()).unwrap_or_default();
         assert!(error("cdm").contains("did you mean cmd?"));
         assert!(error("cmd.rnu").contains("did you mean cmd.run?"));
     }

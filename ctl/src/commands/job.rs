@@ -207,6 +207,7 @@ fn show(jid: JobId, global: &Global) -> Outcome {
                     end.minion.as_str(),
                     &end.ret.value,
                     end.ret.outcome == Ended::Ok,
+                    global.verbose > 0,
                 ))?;
             }
         }
@@ -247,7 +248,7 @@ fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
     }
     text.push('\n');
     for end in &detail.ends {
-        text += &end_to_people(end);
+        text += &end_to_people(end, global.verbose > 0);
     }
     for (minion, state) in &detail.open {
         text += &format!("{minion}: {}\n", term::paint(term::VALUE, open(*state)));
@@ -257,7 +258,7 @@ fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
     Ok(())
 }
 
-fn end_to_people(end: &PairEnd) -> String {
+fn end_to_people(end: &PairEnd, all: bool) -> String {
     let good = end.ret.outcome == Ended::Ok;
     let took = times::show_length(end.ret.duration);
     let how = match end.ret.outcome {
@@ -266,7 +267,9 @@ fn end_to_people(end: &PairEnd) -> String {
         other => format!("  {other} at {}\n", times::show(end.at, &times::now())),
     };
     let format = if output::highstate::fits(&end.ret.value) { Format::Highstate } else { Format::Nested };
-    output::block(format, end.minion.as_str(), &end.ret.value, good) + &term::paint(term::DIM, how.trim_end()) + "\n"
+    output::block(format, end.minion.as_str(), &end.ret.value, good, all)
+        + &term::paint(term::DIM, how.trim_end())
+        + "\n"
 }
 
 fn open(state: PairState) -> &'static str {
@@ -281,7 +284,7 @@ fn open(state: PairState) -> &'static str {
 fn follow(args: Follow, global: &Global) -> Outcome {
     block_on(async {
         let client = Client::connect(global).await?;
-        let returns = Returns::new(global.out.unwrap_or(Format::Nested), args.fold);
+        let returns = Returns::new(global.out.unwrap_or(Format::Nested), args.fold, global.verbose > 0);
         let patience = Patience { timeout: args.timeout, ttl: None };
         Watch::new(global, returns, patience).join(client, args.jid).await
     })

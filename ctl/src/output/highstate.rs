@@ -1,6 +1,9 @@
 //! The returns of `state.apply` for people, laid out as Salt's `highstate` outputter does
 //! (`salt/output/highstate.py`, `state_output: full`): a block a state in the order they ran,
 //! then what succeeded, changed and failed, and how long it took.
+//!
+//! Unless all is asked for, what failed stands first, states that hold already are only counted
+//! (Salt's `state_verbose: False`), and long changes are cut.
 
 use std::fmt::Write as _;
 
@@ -20,10 +23,10 @@ pub fn fits(value: &Value) -> bool {
     }
 }
 
-/// One minion's states and their summary.
-pub fn render(minion: &str, value: &Value) -> String {
+/// One minion's states and their summary; with `all`, every state, whole and in order.
+pub fn render(minion: &str, value: &Value, all: bool) -> String {
     match value {
-        Value::Object(states) => render_states(minion, states),
+        Value::Object(states) => render_states(minion, states, all),
         Value::Array(errors) => render_errors(minion, errors),
         _ => nested::render(minion, value, true),
     }
@@ -39,18 +42,63 @@ fn render_errors(minion: &str, errors: &[Value]) -> String {
     text
 }
 
-fn render_states(minion: &str, states: &Map) -> String {
+fn render_states(minion: &str, states: &Map, all: bool) -> String {
     let mut ordered: Vec<(&String, &Value)> = states.iter().collect();
-    ordered.sort_by_key(|(_, state)| state.get("__run_num__").and_then(Value::as_u64).unwrap_or(0));
+    let number = |state: &Value| state.get("__run_num__").and_then(Value::as_u64).unwrap_or(0);
+    ordered.sort_by_key(|(_, state)| (!all && !failed(state), number(state)));
     let summary = Summary::of(ordered.iter().map(|(_, state)| *state));
     let mut text = format!("{}:\n", paint(summary.style(), minion));
+    let total = ordered.len();
+    ordered.retain(|(_, state)| all || worth_showing(state));
     for (key, state) in &ordered {
-        text += &render_state(key, state);
+        text += &render_state(key, state, all);
+    }
+    if ordered.len() < total {
+        let hidden = match total - ordered.len() {
+            1 => "1 state holds already (-v shows it)".to_owned(),
+            many => format!("{many} states hold already (-v shows them)"),
+        };
+        let _ = writeln!(text, "{}\n    {}", paint(GOOD, "----------"), paint(GOOD, hidden));
     }
     text + &summary.render(minion)
 }
 
-fn render_state(key: &str, state: &Value) -> String {
+/// `1 state`, `3 states`.
+pub fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn failed(state: &Value) -> bool {
+    state.get("result") == Some(&Value::Bool(false))
+}
+
+fn worth_showing(state: &Value) -> bool {
+    state.get("result") != Some(&Value::Bool(true))
+        || state.get("changes").is_some_and(changed)
+        || state.get("warnings").is_some()
+}
+
+/// What makes two minions' runs the same: how each state ended and what it changed, not when it
+/// ran and how long it took.
+pub fn essence(value: &Value) -> Value {
+    let Value::Object(states) = value else { return value.clone() };
+    let of_state = |(key, state): (&String, &Value)| {
+        let mut changes = state.get("changes").cloned().unwrap_or_default();
+        if let Value::Object(changes) = &mut changes {
+            changes.shift_remove("pid");
+        }
+        (key.clone(), serde_json::json!([state.get("result"), state.get("comment"), changes]))
+    };
+    Value::Object(states.iter().map(of_state).collect())
+}
+
+/// How many states changed something, or would.
+pub fn changes_in(value: &Value) -> usize {
+    let states = value.as_object().map(|states| states.values()).into_iter().flatten();
+    states.filter(|state| state.get("changes").is_some_and(changed)).count()
+}
+
+fn render_state(key: &str, state: &Value, all: bool) -> String {
     let style = style(state);
     let parts: Vec<&str> = key.split("_|-").collect();
     let [module, id, name, function] = parts[..] else { return String::new() };
@@ -64,13 +112,16 @@ fn render_state(key: &str, state: &Value) -> String {
     if name != id {
         line("Name", name);
     }
+    if let (true, Some(place)) = (failed(state), place(state)) {
+        line("SLS", place);
+    }
     line("Result", &state.get("result").and_then(nested::scalar).unwrap_or_default());
     line("Comment", state.get("comment").and_then(Value::as_str).unwrap_or_default());
     if let Some(started) = state.get("start_time").and_then(Value::as_str) {
         line("Started", started);
         line("Duration", &format!("{} ms", state.get("duration").and_then(nested::scalar).unwrap_or_default()));
     }
-    text += &render_changes(style, state.get("changes"));
+    text += &render_changes(style, state.get("changes"), all);
     for warning in state.get("warnings").and_then(Value::as_array).into_iter().flatten() {
         let warning = term::clean(warning.as_str().unwrap_or_default());
         let _ = writeln!(text, "    {}", paint(BAD, format_args!("Warnings: {warning}")));
@@ -78,14 +129,27 @@ fn render_state(key: &str, state: &Value) -> String {
     text
 }
 
-fn render_changes(style: Style, changes: Option<&Value>) -> String {
+/// Where a state was written: the line, where the minion says it, or the SLS.
+fn place(state: &Value) -> Option<&str> {
+    state.get("__place__").or_else(|| state.get("__sls__")).and_then(Value::as_str)
+}
+
+/// Lines of one state's changes that are shown where nobody asks for all.
+const LINES: usize = 60;
+
+fn render_changes(style: Style, changes: Option<&Value>, all: bool) -> String {
     let head = format!("    {}\n", paint(style, " Changes:"));
     match changes {
         Some(changes) if changed(changes) => {
-            let body = nested::body(changes);
+            let body = nested::changes(changes);
             let rule = format!("{:14}{}\n", "", paint(style, "----------"));
-            let indented = body.lines().fold(String::new(), |all, line| all + &format!("{:14}{line}\n", ""));
-            head + &rule + &indented
+            let limit = if all { usize::MAX } else { LINES };
+            let indent = |text: String, line: &str| text + &format!("{:14}{line}\n", "");
+            let shown = body.lines().take(limit).fold(head + &rule, indent);
+            match body.lines().count().saturating_sub(limit) {
+                0 => shown,
+                more => shown + &format!("{:14}… {} more (-v shows all)\n", "", plural(more, "line")),
+            }
         }
         _ => head,
     }
@@ -200,14 +264,59 @@ mod tests {
                 "changes": {"removed": "x"}, "warnings": ["x is deprecated"]},
         });
         assert!(fits(&value));
-        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value)).to_string());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value, false)).to_string());
+    }
+
+    /// Recorded: what Salt 3008.3 returned for a tree of ours, and how it showed it.
+    const RETURN: &str = include_str!("recorded/return.json");
+    const SHOWN: &str = include_str!("recorded/shown.txt");
+
+    #[test]
+    fn all_of_it_reads_exactly_as_in_salt() {
+        let mut value: Value = serde_json::from_str(RETURN).unwrap();
+        // Salt sorts what we leave in its order, and has no line for the SLS.
+        for state in value["local"].as_object_mut().unwrap().values_mut() {
+            state["changes"].sort_all_objects();
+        }
+        let text = anstream::adapter::strip_str(&render("local", &value["local"], true)).to_string();
+        let lines = |text: &str| -> Vec<String> {
+            let own = |line: &&str| !line.trim_start().starts_with("SLS: ");
+            text.lines().filter(own).map(|line| line.trim_end().to_owned()).collect()
+        };
+        assert_eq!(lines(&text), lines(SHOWN));
+    }
+
+    #[test]
+    fn in_short_what_failed_is_first_and_what_holds_is_counted() {
+        let value: Value = serde_json::from_str(RETURN).unwrap();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render("local", &value["local"], false)).to_string());
+    }
+
+    #[test]
+    fn long_changes_are_cut() {
+        let diff = "+line\n".repeat(1000);
+        let value = json!({"file_|-a_|-a_|-managed": {"result": true, "changes": {"diff": diff}, "comment": ""}});
+        let lines = |all| render("web1", &value, all).lines().count();
+        assert!(lines(false) < 90 && lines(true) > 1000);
+        assert!(render("web1", &value, false).contains("… 941 lines more"));
+    }
+
+    #[test]
+    fn runs_are_the_same_whenever_they_ran() {
+        let run = |started, pid, out| {
+            json!({"cmd_|-a_|-a_|-run": {"result": true, "comment": "ran", "start_time": started, "duration": pid,
+                   "changes": {"pid": pid, "stdout": out}}})
+        };
+        assert_eq!(essence(&run("1:00", 1, "x")), essence(&run("2:00", 2, "x")));
+        assert_ne!(essence(&run("1:00", 1, "x")), essence(&run("1:00", 1, "y")));
+        assert_eq!(changes_in(&run("1:00", 1, "x")), 1);
     }
 
     #[test]
     fn what_kept_it_from_running_is_shown() {
         let value = json!(["Rendering SLS 'base:web' failed: Jinja error\nline 3"]);
         assert!(fits(&value));
-        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value)).to_string());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value, false)).to_string());
         assert!(!fits(&json!(true)) && !fits(&json!({"a": 1})) && !fits(&json!([])));
     }
 }

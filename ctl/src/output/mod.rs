@@ -34,14 +34,16 @@ pub enum Format {
 pub struct Returns {
     format: Format,
     fold: bool,
+    /// Show what is usually left out of a run of states.
+    all: bool,
     /// Returns that can only be shown together, at the end.
     kept: Vec<Arc<PairEnd>>,
 }
 
 impl Returns {
-    pub fn new(format: Format, fold: bool) -> Self {
+    pub fn new(format: Format, fold: bool, all: bool) -> Self {
         let foldable = matches!(format, Format::Nested | Format::Highstate | Format::Txt);
-        Self { format, fold: fold && foldable, kept: Vec::new() }
+        Self { format, fold: fold && foldable, all, kept: Vec::new() }
     }
 
     /// Whether somebody reads along, rather than a program.
@@ -55,7 +57,7 @@ impl Returns {
             self.kept.push(end.clone());
             return String::new();
         }
-        block(self.format, end.minion.as_str(), &end.ret.value, good(end))
+        block(self.format, end.minion.as_str(), &end.ret.value, good(end), self.all)
     }
 
     /// What could only be shown at the end, by name.
@@ -63,7 +65,7 @@ impl Returns {
         self.kept.sort_by(|a, b| a.minion.cmp(&b.minion));
         let text = match self.format {
             Format::Json => json(&ByMinion(&self.kept)),
-            _ if self.fold => folded(self.format, &self.kept),
+            _ if self.fold => folded(self.format, &self.kept, self.all),
             _ => return Ok(()),
         };
         Ok(term::result(&text)?)
@@ -83,10 +85,11 @@ impl Serialize for ByMinion<'_> {
     }
 }
 
-/// One return in one format, with its line end.
-pub fn block(format: Format, minion: &str, value: &Value, good: bool) -> String {
+/// One return in one format, with its line end. `all` shows what is usually left out of a run of
+/// states.
+pub fn block(format: Format, minion: &str, value: &Value, good: bool, all: bool) -> String {
     match format {
-        Format::Highstate if highstate::fits(value) => highstate::render(minion, value),
+        Format::Highstate if highstate::fits(value) => highstate::render(minion, value, all),
         Format::Nested | Format::Highstate => nested::render(minion, value, good),
         Format::Json => json(&keyed(minion, value)),
         Format::Jsonl => keyed(minion, value).to_string() + "\n",
@@ -129,24 +132,43 @@ fn txt(minion: &str, value: &Value) -> String {
 }
 
 /// Equal answers once, the largest group first: `126 minions: …`, and how many differ.
-fn folded(format: Format, returns: &[Arc<PairEnd>]) -> String {
+fn folded(format: Format, returns: &[Arc<PairEnd>], all: bool) -> String {
+    let essence = |value: &Value| if highstate::fits(value) { highstate::essence(value) } else { value.clone() };
     let mut groups: IndexMap<(String, bool), Vec<&PairEnd>> = IndexMap::new();
     for end in returns {
-        groups.entry((end.ret.value.to_string(), good(end))).or_default().push(end);
+        groups.entry((essence(&end.ret.value).to_string(), good(end))).or_default().push(end);
     }
     let mut groups: Vec<Vec<&PairEnd>> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut text = groups.iter().fold(String::new(), |text, group| {
         let first = group[0];
-        text + &block(format, &head(group), &first.ret.value, good(first))
+        text + &block(format, &head(group), &first.ret.value, good(first), all)
     });
     if let [most, rest @ ..] = groups.as_slice()
-        && !rest.is_empty()
+        && returns.len() > 1
     {
-        let differ: usize = rest.iter().map(Vec::len).sum();
-        let _ = writeln!(text, "{} the same, {differ} differ", most.len());
+        text += &account(most, rest.iter().map(Vec::len).sum());
     }
     text
+}
+
+/// `118 minions: the same 3 changes; 2 differ`, or `118 the same, 2 differ` of what are no states.
+fn account(most: &[&PairEnd], differ: usize) -> String {
+    let value = &most[0].ret.value;
+    if !highstate::fits(value) {
+        return if differ > 0 { format!("{} the same, {differ} differ\n", most.len()) } else { String::new() };
+    }
+    let what = match highstate::changes_in(value) {
+        0 => "nothing changes".to_owned(),
+        1 => "the same change".to_owned(),
+        changes => format!("the same {changes} changes"),
+    };
+    let rest = match differ {
+        0 => String::new(),
+        1 => "; 1 differs".to_owned(),
+        many => format!("; {many} differ"),
+    };
+    format!("{}: {what}{rest}\n", highstate::plural(most.len(), "minion"))
 }
 
 fn head(group: &[&PairEnd]) -> String {
@@ -190,7 +212,7 @@ mod tests {
     use super::*;
 
     fn plain(format: Format, value: Value) -> String {
-        anstream::adapter::strip_str(&block(format, "web1", &value, true)).to_string()
+        anstream::adapter::strip_str(&block(format, "web1", &value, true, false)).to_string()
     }
 
     #[test]
@@ -221,7 +243,23 @@ mod tests {
         };
         let returns: Vec<Arc<PairEnd>> = (1..=12).map(end).collect();
         assert_eq!(json(&ByMinion(&returns[..1])), "{\n    \"m1\": \"new\"\n}\n");
-        let text = anstream::adapter::strip_str(&folded(Format::Txt, &returns)).to_string();
+        let text = anstream::adapter::strip_str(&folded(Format::Txt, &returns, false)).to_string();
         assert_eq!(text, "11 minions: new\nm5: old\n11 the same, 1 differ\n");
+    }
+
+    #[test]
+    fn a_plan_is_shown_once_for_all_minions_that_share_it() {
+        let end = |n: usize| {
+            let changes = if n == 5 { json!({}) } else { json!({"diff": "--- \n+++ \n@@ -1 +1 @@\n-old\n+new\n"}) };
+            let state = json!({"result": if n == 5 { Value::Bool(true) } else { Value::Null }, "changes": changes,
+                "comment": "The file /etc/motd is set to be changed", "name": "/etc/motd", "__run_num__": 0,
+                "start_time": format!("10:00:0{n}.000000"), "duration": n});
+            let value = json!({"file_|-motd_|-/etc/motd_|-managed": state});
+            let (jid, outcome) = (JobId::from_micros(1), Outcome::Ok);
+            let ret = Return { jid, outcome, value, retcode: 0, started: 0, duration: 0, truncated: false };
+            Arc::new(PairEnd { minion: format!("web{n}").parse().unwrap(), ret, at: 0 })
+        };
+        let returns: Vec<Arc<PairEnd>> = (1..=9).map(end).collect();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&folded(Format::Highstate, &returns, false)).to_string());
     }
 }

@@ -12,7 +12,7 @@ use crate::term::{self, BAD, CHANGED, GOOD, VALUE, paint};
 /// A minion's name and its return below it.
 pub fn render(minion: &str, value: &Value, good: bool) -> String {
     let mut text = format!("{}:\n", paint(if good { CHANGED } else { BAD }, minion));
-    let layout = Layout { key: if good { CHANGED } else { BAD }, text: if good { GOOD } else { BAD } };
+    let layout = Layout { key: if good { CHANGED } else { BAD }, text: if good { GOOD } else { BAD }, diffs: false };
     layout.value(&mut text, value, 4, "");
     text
 }
@@ -20,7 +20,14 @@ pub fn render(minion: &str, value: &Value, good: bool) -> String {
 /// A value by itself.
 pub fn body(value: &Value) -> String {
     let mut text = String::new();
-    Layout { key: CHANGED, text: GOOD }.value(&mut text, value, 0, "");
+    Layout { key: CHANGED, text: GOOD, diffs: false }.value(&mut text, value, 0, "");
+    text
+}
+
+/// The changes of a state: as [`body`], with the lines of a `diff` in the colours of one.
+pub fn changes(value: &Value) -> String {
+    let mut text = String::new();
+    Layout { key: CHANGED, text: GOOD, diffs: true }.value(&mut text, value, 0, "");
     text
 }
 
@@ -38,6 +45,8 @@ pub fn scalar(value: &Value) -> Option<String> {
 struct Layout {
     key: Style,
     text: Style,
+    /// Whether what stands beneath a key `diff` is coloured as one.
+    diffs: bool,
 }
 
 impl Layout {
@@ -63,6 +72,18 @@ impl Layout {
         }
     }
 
+    fn diff(&self, out: &mut String, text: &str, indent: usize) {
+        for line in text.lines() {
+            let style = match line.as_bytes().first() {
+                Some(b'+') => GOOD,
+                Some(b'-') => BAD,
+                Some(b'@') => CHANGED,
+                _ => Style::new(),
+            };
+            self.line(out, indent, style, line);
+        }
+    }
+
     fn list(&self, out: &mut String, items: &[Value], indent: usize) {
         for item in items {
             let prefix = match item {
@@ -85,7 +106,10 @@ impl Layout {
         for (key, value) in map {
             let key = term::clean(key);
             let _ = writeln!(out, "{:indent$}{}:", "", paint(self.key, format_args!("{prefix}{key}")));
-            self.value(out, value, indent + 4, "");
+            match value {
+                Value::String(diff) if self.diffs && key == "diff" => self.diff(out, &term::clean(diff), indent + 4),
+                value => self.value(out, value, indent + 4, ""),
+            }
         }
     }
 }
