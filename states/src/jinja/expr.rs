@@ -86,7 +86,7 @@ impl Eval<'_> {
                 } else if let Some(otherwise) = otherwise {
                     self.expr(otherwise)?
                 } else {
-                    Value::missing("the condition is false, and there is no 'else'", Some("add an else".into()))
+                    Value::nothing()
                 }
             }
         })
@@ -246,7 +246,7 @@ impl Eval<'_> {
 
     pub(super) fn filter(&mut self, name: &str, value: Value, args: Args) -> Result<Value, Error> {
         match filters::find(name) {
-            Some(filter) => filter(self, value, &args),
+            Some(filter) => filters::check(name, &args).and_then(|()| filter(self, value, &args)),
             None => Err(Box::new(
                 Diagnostic::new(format!("the filter '{name}' does not exist"))
                     .hint_opt(crate::diag::did_you_mean(name, filters::names())),

@@ -237,6 +237,12 @@ impl Parser<'_> {
         Ok(kind)
     }
 
+    /// Whether a `for` is open, and no macro within it.
+    fn in_loop(&self) -> bool {
+        let outer = self.open.iter().rev().find(|(tag, _)| matches!(&**tag, "for" | "macro" | "call" | "block"));
+        outer.is_some_and(|(tag, _)| &**tag == "for")
+    }
+
     fn tag(&mut self, name: &str, span: Span) -> Result<Option<StmtKind>, Error> {
         let simple = match name {
             "if" => return self.if_tag().map(Some),
@@ -258,6 +264,9 @@ impl Parser<'_> {
                 return self.profile_tag();
             }
             "do" => StmtKind::Do(self.tuple(true, false)?),
+            "break" | "continue" if !self.in_loop() => {
+                return Err(self.error(span, format!("'{name}' stands in no loop")));
+            }
             "break" => StmtKind::Break,
             "continue" => StmtKind::Continue,
             "extends" => StmtKind::Extends(self.expression()?),

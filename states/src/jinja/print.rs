@@ -10,6 +10,7 @@ use crate::{
 pub fn str(value: &Value) -> String {
     match value {
         Value::Str(text) => text.to_string(),
+        Value::Undefined(missing) if missing.soft => String::new(),
         other => repr(other),
     }
 }
@@ -21,10 +22,18 @@ pub fn repr(value: &Value) -> String {
     out
 }
 
+/// Python's `pprint`, as far as a line holds it.
+pub fn sorted(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value, Flavour::Sorted, 0);
+    out
+}
+
 /// What `{{ value }}` writes. Salt quotes a text with line breaks inside of a mapping as YAML.
 pub fn output(out: &mut String, value: &Value) {
     match value {
         Value::Str(text) => out.push_str(text),
+        Value::Undefined(missing) if missing.soft => {}
         other => write(out, other, Flavour::Salt, 0),
     }
 }
@@ -33,6 +42,8 @@ pub fn output(out: &mut String, value: &Value) {
 enum Flavour {
     Python,
     Salt,
+    /// As Python's `pprint`: mappings by their keys.
+    Sorted,
 }
 
 const DEPTH: usize = 100;
@@ -56,6 +67,12 @@ fn write(out: &mut String, value: &Value, flavour: Flavour, depth: usize) {
         Value::Set(set) => {
             let items: Vec<Value> = set.borrow().iter().map(Key::to_value).collect();
             sequence(out, &items, ("{", "}"), flavour, depth);
+        }
+        Value::Dict(dict) if flavour == Flavour::Sorted => {
+            let dict = dict.borrow();
+            let mut pairs: Vec<_> = dict.iter().collect();
+            pairs.sort_by_key(|(key, _)| repr(&key.to_value()));
+            mapping(out, pairs.into_iter(), flavour, depth);
         }
         Value::Dict(dict) => mapping(out, dict.borrow().iter(), flavour, depth),
         Value::Iter(items, IterKind::Keys) => sequence(out, items, ("dict_keys([", "])"), flavour, depth),

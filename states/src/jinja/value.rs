@@ -42,6 +42,9 @@ pub enum IterKind {
 pub struct Missing {
     pub message: String,
     pub hint: Option<String>,
+    /// Nothing rather than an error where it is printed, asked or gone through: what an `if`
+    /// without `else` gives.
+    pub soft: bool,
 }
 
 /// A value that can be a mapping's key. `1`, `1.0` and `True` are the same one, as in Python.
@@ -156,7 +159,13 @@ impl Value {
     }
 
     pub fn missing(message: impl Into<String>, hint: Option<String>) -> Value {
-        Value::Undefined(Rc::new(Missing { message: message.into(), hint }))
+        Value::Undefined(Rc::new(Missing { message: message.into(), hint, soft: false }))
+    }
+
+    /// What `'x' if false` gives: Jinja2 lets it print as nothing, strict as Salt is otherwise.
+    pub fn nothing() -> Value {
+        let message = "the condition is false, and there is no 'else'".into();
+        Value::Undefined(Rc::new(Missing { message, hint: Some("add an else".into()), soft: true }))
     }
 
     pub fn is_undefined(&self) -> bool {
@@ -166,14 +175,14 @@ impl Value {
     /// Refuses what is not defined.
     pub fn defined(self) -> Result<Value, Error> {
         match self {
-            Value::Undefined(missing) => Err(missing.error()),
+            Value::Undefined(missing) if !missing.soft => Err(missing.error()),
             other => Ok(other),
         }
     }
 
     pub fn check(&self) -> Result<&Value, Error> {
         match self {
-            Value::Undefined(missing) => Err(missing.error()),
+            Value::Undefined(missing) if !missing.soft => Err(missing.error()),
             other => Ok(other),
         }
     }
@@ -225,8 +234,8 @@ impl Value {
     /// Python's truth. Undefined is an error.
     pub fn truth(&self) -> Result<bool, Error> {
         Ok(match self {
-            Value::Undefined(missing) => return Err(missing.error()),
-            Value::None => false,
+            Value::Undefined(missing) if !missing.soft => return Err(missing.error()),
+            Value::Undefined(_) | Value::None => false,
             Value::Bool(b) => *b,
             Value::Int(i) => *i != 0,
             Value::Float(f) => *f != 0.0,
@@ -258,7 +267,8 @@ impl Value {
     /// What a `for` loop goes through.
     pub fn iterate(&self) -> Result<Vec<Value>, Error> {
         Ok(match self {
-            Value::Undefined(missing) => return Err(missing.error()),
+            Value::Undefined(missing) if !missing.soft => return Err(missing.error()),
+            Value::Undefined(_) => Vec::new(),
             Value::Str(text) => text.chars().map(|c| Value::str(c.to_string())).collect(),
             Value::List(items) => items.borrow().clone(),
             Value::Tuple(items) | Value::Iter(items, _) => items.as_ref().clone(),

@@ -49,6 +49,7 @@ fn compose(source: &Arc<Source>, text: &str, shifted: &[usize]) -> Result<Node, 
         open: Vec::new(),
         flow: 0,
         tabbed: text.contains('\t').then(|| text.lines().collect()),
+        open_end: (!text.is_empty() && !text.ends_with('\n')).then(|| text.chars().count()),
     };
     composer.document()
 }
@@ -67,6 +68,8 @@ struct Composer<'a> {
     flow: usize,
     /// The lines of a text that has tabs.
     tabbed: Option<Vec<&'a str>>,
+    /// Where a text ends that has no line end there.
+    open_end: Option<usize>,
 }
 
 type Step<'a> = (Event<'a>, Span);
@@ -77,6 +80,9 @@ impl<'a> Composer<'a> {
             match self.next()? {
                 (Event::StreamStart | Event::Nothing, _) => {}
                 (Event::DocumentStart(_), _) => break,
+                (Event::StreamEnd, span) if self.source.text.lines().any(|line| line.trim_end() == "...") => {
+                    return Err(self.error("a document ends here that never began", span));
+                }
                 (Event::StreamEnd, span) => return Ok(self.node(Data::Null, span)),
                 (_, span) => return Err(self.error("this is not a YAML document", span)),
             }
@@ -113,14 +119,19 @@ impl<'a> Composer<'a> {
         let before = self.composed + self.expanded;
         let (anchor, node) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span),
-            Event::Scalar(text, style, anchor, tag) => (anchor, self.scalar(&text, style, tag.as_deref(), span)?),
+            Event::Scalar(text, style, anchor, tag) => {
+                let text = self.without_missing_line_end(&text, style, span);
+                (anchor, self.scalar(text, style, tag.as_deref(), span)?)
+            }
             Event::SequenceStart(anchor, tag) => {
                 self.collection_tag(tag.as_deref(), &["seq"], span)?;
                 (anchor, self.within(anchor, self.is_flow(span), |this| this.sequence(span, depth))?)
             }
             Event::MappingStart(anchor, tag) => {
                 self.collection_tag(tag.as_deref(), &["map", "omap", "set"], span)?;
-                (anchor, self.within(anchor, self.is_flow(span), |this| this.mapping(span, depth))?)
+                let map = self.within(anchor, self.is_flow(span), |this| this.mapping(span, depth))?;
+                let set = tag.as_deref().and_then(core_name) == Some("set");
+                (anchor, if set { self.keys_of(map, span) } else { map })
             }
             _ => return Err(self.error("a value is missing here", span)),
         };
@@ -129,6 +140,19 @@ impl<'a> Composer<'a> {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         Ok(node)
+    }
+
+    /// A `!!set`: its members are written as keys.
+    fn keys_of(&self, map: Node, span: Span) -> Node {
+        let pairs = map.as_map().unwrap_or_default();
+        self.node(Data::Seq(Arc::new(pairs.iter().map(|(key, _)| key.clone()).collect())), span)
+    }
+
+    /// The parser ends each block scalar with a line end, PyYAML only where the text has one.
+    fn without_missing_line_end<'t>(&self, text: &'t str, style: ScalarStyle, span: Span) -> &'t str {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let last = self.open_end.is_some_and(|end| span.end.index() >= end);
+        if block && last { text.strip_suffix('\n').unwrap_or(text) } else { text }
     }
 
     /// The parser lets a tab stand before a value that begins a line or follows `-`; PyYAML
@@ -225,6 +249,7 @@ impl<'a> Composer<'a> {
             self.composed += 1;
             return Ok(self.node(Data::Str(text.as_ref().into()), span));
         }
+        self.refuse_no_key(&event, span)?;
         let key = self.value((event, span), depth + 1)?;
         if key.key().is_some() {
             return Ok(key);
@@ -232,6 +257,18 @@ impl<'a> Composer<'a> {
         Err(Diagnostic::new(format!("{} cannot be a mapping's key", key.kind()))
             .at(&key.place())
             .hint("quote it if it is meant as text, as in \"{{ name }}\": value"))
+    }
+
+    /// The parser takes `: x` for a pair without a key; PyYAML wants `? ` or `null` before it.
+    fn refuse_no_key(&self, event: &Event<'_>, span: Span) -> Result<(), Diagnostic> {
+        let empty = matches!(event, Event::Scalar(text, ScalarStyle::Plain, 0, None) if text.is_empty());
+        if !empty || self.flow > 0 {
+            return Ok(());
+        }
+        let mut above = self.source.text.lines().take(span.start.line()).collect::<Vec<_>>().into_iter().rev();
+        let colon = above.next().is_some_and(|line| line.chars().nth(span.start.col()) == Some(':'));
+        let asked = above.find(|line| !line.trim().is_empty()).is_some_and(|line| line.trim_end().ends_with('?'));
+        if colon && !asked { Err(self.error("a key is missing before this colon", span)) } else { Ok(()) }
     }
 
     fn merge(&self, value: &Node, merged: &mut Vec<(Node, Node)>) -> Result<(), Diagnostic> {
@@ -252,8 +289,14 @@ impl<'a> Composer<'a> {
     }
 
     fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, Diagnostic> {
+        if style == ScalarStyle::Plain && self.flow > 0 && text.starts_with(':') {
+            return Err(self.error("a text in brackets cannot begin with a colon", span).hint("quote it"));
+        }
+        // `!` alone has a text read as if it stood there plain, but not what is missing.
+        let bare = tag.is_some_and(non_specific);
         let kind = match tag.filter(|tag| !non_specific(tag)) {
-            None if style == ScalarStyle::Plain => resolve::resolve(text),
+            None if bare && (text.is_empty() && style == ScalarStyle::Plain) => Kind::Str,
+            None if bare || style == ScalarStyle::Plain => resolve::resolve(text),
             None => Kind::Str,
             Some(tag) => self.scalar_tag(tag, span)?,
         };

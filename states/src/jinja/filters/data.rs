@@ -34,7 +34,9 @@ pub const TABLE: Table = &[
         if method.is_undefined() {
             return Ok(Value::None);
         }
-        e.call(&method, Args { positional: a.positional[1..].to_vec(), named: a.named.clone() })
+        let mut named = a.named.clone();
+        named.shift_remove("f_name");
+        e.call(&method, Args { positional: a.positional.iter().skip(1).cloned().collect(), named })
     }),
     ("exactly_n_true", |_, v, a| Ok(Value::Bool(count_true(&v)? == a.int_or(0, "amount", 1)?))),
     ("exactly_one_true", |_, v, _| Ok(Value::Bool(count_true(&v)? == 1))),
@@ -57,7 +59,13 @@ pub const TABLE: Table = &[
         flatten(&v, levels, a.truth_or(1, "preserve_nulls", false)?, 0, &mut out)?;
         Ok(Value::list(out))
     }),
-    ("random_sample", |_, v, a| shuffled(&v, usize::try_from(a.int(0, "size")?).unwrap_or(0))),
+    ("random_sample", |_, v, a| {
+        let size = a.int(0, "size")?;
+        match usize::try_from(size) {
+            Ok(size) if size <= v.iterate()?.len() => shuffled(&v, size),
+            _ => error(format!("a sample of {size} is more than there is")),
+        }
+    }),
     ("random_shuffle", |_, v, _| shuffled(&v, usize::MAX)),
     ("to_entries", |_, v, _| {
         let entry = |(key, value): (Value, Value)| {
@@ -77,9 +85,8 @@ pub const TABLE: Table = &[
                 Value::Dict(dict) => names.iter().find_map(|name| dict.borrow().get(&Key::str(name)).cloned()),
                 _ => None,
             };
-            let key =
-                find(&["key", "k", "name", "Name", "K", "Key"]).map_or_else(|| error("an entry needs a key"), Ok)?;
-            out.insert(key.key()?, find(&["value", "v", "Value", "V"]).unwrap_or(Value::None));
+            let Some(key) = find(&["key", "name", "Name", "Key"]) else { continue };
+            out.insert(key.key()?, find(&["value", "Value"]).unwrap_or(Value::None));
         }
         Ok(Value::dict(out))
     }),
@@ -131,14 +138,14 @@ pub const TABLE: Table = &[
     ("zip", |_, v, a| zip(&v, a, false)),
     ("zip_longest", |_, v, a| zip(&v, a, true)),
     ("check_whitelist_blacklist", |_, v, a| {
-        let text = wanted_text(&v)?;
+        let text = string(&v)?;
         let matches = |list: Option<&Value>| -> Result<bool, Error> {
             let patterns = match list {
                 None | Some(Value::None) => return Ok(false),
                 Some(Value::Str(one)) => vec![Value::Str(one.clone())],
                 Some(list) => list.iterate()?,
             };
-            Ok(patterns.iter().any(|p| crate::glob::matches(&print::str(p), text)))
+            Ok(patterns.iter().any(|p| crate::glob::matches(&print::str(p), &text)))
         };
         let (white, black) = (a.get(0, "whitelist"), a.get(1, "blacklist"));
         let given = |list: Option<&Value>| list.is_some_and(|l| l.truth().unwrap_or(false));
@@ -148,12 +155,11 @@ pub const TABLE: Table = &[
         Ok(Value::Bool(!given(white) || matches(white)?))
     }),
     ("path_join", |_, v, a| {
-        let mut path = string(&v)?.trim_end_matches('/').to_owned();
+        let mut path = string(&v)?;
         for part in &a.positional {
-            let part = string(part)?;
-            path = format!("{}/{}", path.trim_end_matches('/'), part.trim_start_matches('/'));
+            path = format!("{path}/{}", string(part)?);
         }
-        Ok(path.into())
+        Ok(normal_path(&path).into())
     }),
     ("which", |e, v, _| {
         let found = e.look().which(wanted_text(&v)?);
@@ -167,6 +173,21 @@ pub const TABLE: Table = &[
         )))
     }),
 ];
+
+/// As Python's `os.path.normpath`.
+fn normal_path(path: &str) -> String {
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            ("" | ".", _) => {}
+            ("..", Some(&last)) if last != ".." => drop(parts.pop()),
+            ("..", _) if !root.is_empty() => {}
+            _ => parts.push(part),
+        }
+    }
+    if parts.is_empty() && root.is_empty() { ".".into() } else { format!("{root}{}", parts.join("/")) }
+}
 
 fn to_bool(value: &Value) -> bool {
     match value {
@@ -265,10 +286,14 @@ fn compare_dicts(value: &Value, args: &Args) -> Result<Value, Error> {
         if before.is_some_and(|b| after.is_some_and(|a| a.equals(b))) {
             continue;
         }
-        let pair = [
+        let gone = after.is_none();
+        let mut pair = [
             (Key::str("old"), before.cloned().unwrap_or_else(blank)),
             (Key::str("new"), after.cloned().unwrap_or_else(blank)),
         ];
+        if gone {
+            pair.reverse(); // as Salt builds it
+        }
         out.insert(key.clone(), Value::dict(pair.into_iter().collect()));
     }
     Ok(Value::dict(out))

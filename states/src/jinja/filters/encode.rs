@@ -9,6 +9,7 @@ use crate::{
         ast::Load,
         convert, error,
         object::Args,
+        print,
         statements::Module,
         value::{Key, Value},
     },
@@ -30,7 +31,10 @@ pub const TABLE: Table = &[
             text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
         Ok(safe.into())
     }),
-    ("python", |_, v, _| Ok(json::pprint(&convert::to_value(&v)?).into())),
+    ("python", |_, v, _| {
+        let line = print::sorted(v.check()?);
+        Ok(if line.len() < 80 { line.into() } else { json::pprint(&convert::to_value(&v)?).into() })
+    }),
     ("xml", |_, _, _| error("the filter xml is not available")),
     ("load_yaml", |e, v, _| load(e, &v, Load::Yaml)),
     ("load_json", |e, v, _| load(e, &v, Load::Json)),

@@ -2,7 +2,7 @@
 
 use super::{Table, int, sort_by, string};
 use crate::jinja::{
-    Error, Eval, error,
+    Error, Eval, convert, error,
     object::Args,
     operators, print,
     value::{IterKind, Key, Value},
@@ -26,7 +26,8 @@ pub const TABLE: Table = &[
     ("list", |_, v, _| Ok(Value::list(v.iterate()?))),
     ("sort", sort),
     ("dictsort", dictsort),
-    ("items", |_, v, _| match v.check()? {
+    ("items", |_, v, _| match &v {
+        Value::Undefined(_) => Ok(Value::list(Vec::new())),
         Value::Dict(_) => super::super::methods::call(&v, "items", &Args::default()),
         other => error(format!("items needs a dict, not {}", other.described())),
     }),
@@ -46,7 +47,7 @@ pub const TABLE: Table = &[
     ("min", |_, v, _| extreme(&v, std::cmp::Ordering::Less)),
     ("max", |_, v, _| extreme(&v, std::cmp::Ordering::Greater)),
     ("avg", |_, v, _| {
-        let items = v.iterate()?;
+        let items = if v.as_float().is_some() { vec![v] } else { v.iterate()? };
         let mut sum = 0.0;
         for item in &items {
             sum += item.as_float().map_or_else(|| error("avg needs numbers"), Ok)?;
@@ -83,24 +84,32 @@ pub const TABLE: Table = &[
     ("random", |_, v, _| {
         let items = v.iterate()?;
         if items.is_empty() {
-            return error("nothing can be chosen from an empty list");
+            return Ok(Value::missing("nothing can be chosen from an empty list", None));
         }
         Ok(items[rand::random_range(0..items.len())].clone())
     }),
     ("filesizeformat", |_, v, a| {
-        let size = v.as_float().map_or_else(|| error("filesizeformat needs a number"), Ok)?;
+        let size = v.as_float().or_else(|| v.as_str()?.trim().parse().ok());
+        let size = size.map_or_else(|| error("filesizeformat needs a number"), Ok)?;
         Ok(file_size(size, a.truth_or(0, "binary", false)?).into())
     }),
-    ("pprint", |_, v, _| Ok(print::repr(v.check()?).into())),
-    ("xmlattr", |_, v, _| {
+    ("pprint", |_, v, _| Ok(crate::json::pprint(&convert::to_value(v.check()?)?).into())),
+    ("xmlattr", |_, v, a| {
         let Value::Dict(dict) = v.check()? else { return error("xmlattr needs a dict") };
         let attrs: Vec<String> = dict
             .borrow()
             .iter()
             .filter(|(_, v)| !matches!(v, Value::None))
-            .map(|(k, v)| format!(" {}=\"{}\"", print::str(&k.to_value()), print::str(v)))
+            .map(|(k, v)| {
+                format!(
+                    "{}=\"{}\"",
+                    super::text::escape(&print::str(&k.to_value())),
+                    super::text::escape(&print::str(v))
+                )
+            })
             .collect();
-        Ok(attrs.concat().into())
+        let space = if !attrs.is_empty() && a.truth_or(0, "autospace", true)? { " " } else { "" };
+        Ok(format!("{space}{}", attrs.join(" ")).into())
     }),
 ];
 
@@ -182,7 +191,11 @@ fn dictsort(_: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Error>
         return error(format!("dictsort needs a dict, not {}", value.described()));
     };
     let case_sensitive = args.truth_or(0, "case_sensitive", false)?;
-    let by_value = args.text_or(1, "by", "key")? == "value";
+    let by_value = match args.text_or(1, "by", "key")? {
+        "key" => false,
+        "value" => true,
+        other => return error(format!("dictsort sorts by 'key' or 'value', not by '{other}'")),
+    };
     let reverse = args.truth_or(2, "reverse", false)?;
     let mut pairs: Vec<(Value, Value)> = dict.borrow().iter().map(|(k, v)| (k.to_value(), v.clone())).collect();
     let pick = |pair: &(Value, Value)| folded(if by_value { &pair.1 } else { &pair.0 }, case_sensitive);
@@ -230,14 +243,19 @@ fn sum(eval: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Error> {
 
 fn round(_: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Error> {
     let Some(number) = value.check()?.as_float() else { return error("round needs a number") };
-    let precision = i32::try_from(args.int_or(0, "precision", 0)?).unwrap_or(0);
+    let precision = i32::try_from(args.int_or(0, "precision", 0)?).unwrap_or(0).clamp(-300, 300);
     let scale = 10f64.powi(precision);
     let scaled = number * scale;
     Ok(Value::Float(match args.text_or(1, "method", "common")? {
         "ceil" => scaled.ceil() / scale,
         "floor" => scaled.floor() / scale,
-        // Python rounds halves to the even neighbour.
-        _ => scaled.round_ties_even() / scale,
+        "common" => match (&value, usize::try_from(precision)) {
+            (Value::Int(number), Ok(_)) => return Ok(Value::Int(*number)),
+            // What is printed is rounded as it is, not after a multiplication: 2.675 is 2.67.
+            (_, Ok(digits)) => format!("{number:.digits$}").parse().unwrap_or(number),
+            (_, Err(_)) => scaled.round_ties_even() / scale,
+        },
+        other => return error(format!("round knows 'common', 'ceil' and 'floor', not '{other}'")),
     }))
 }
 
@@ -276,7 +294,10 @@ fn map(eval: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Error> {
         }
         return Ok(Value::generator(out));
     }
-    let name = args.text(0, "filter")?.to_owned();
+    let name = match args.positional.first() {
+        Some(_) => args.text(0, "filter")?.to_owned(),
+        None => return error("map needs the name of a filter, or attribute="),
+    };
     let rest = Args { positional: args.positional[1..].to_vec(), named: args.named.clone() };
     for item in items {
         out.push(eval.filter(&name, item, rest.clone())?);

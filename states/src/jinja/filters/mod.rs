@@ -1,6 +1,7 @@
 //! Filters: Jinja2's own and Salt's.
 
 mod data;
+mod declared;
 mod encode;
 mod list;
 mod net;
@@ -8,6 +9,8 @@ mod text;
 mod time;
 
 use std::cmp::Ordering;
+
+pub use declared::check;
 
 use super::{Error, Eval, error, object::Args, value::Value};
 

@@ -4,8 +4,12 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{Table, string};
-use crate::jinja::{Error, error, object::Args, value::Value};
+use super::{Table, string, wanted_text};
+use crate::jinja::{
+    Error, error,
+    object::Args,
+    value::{Dict, Value},
+};
 
 pub const TABLE: Table = &[
     ("is_ip", |_, v, a| Ok(Value::Bool(checked(&v, None, a)?.is_some()))),
@@ -21,12 +25,24 @@ pub const TABLE: Table = &[
         let networks: Vec<IpNet> =
             a.value(0, "networks")?.iterate()?.iter().filter_map(|n| network(n.as_str()?).ok()).collect();
         let inside = |text: &str| text.parse::<IpAddr>().is_ok_and(|ip| networks.iter().any(|net| net.contains(&ip)));
-        let items = v.iterate()?;
-        Ok(Value::list(items.into_iter().filter(|item| item.as_str().is_some_and(inside)).collect()))
+        let keep = |items: &Value| -> Result<Value, Error> {
+            let items = items.iterate()?;
+            Ok(Value::list(items.into_iter().filter(|item| item.as_str().is_some_and(inside)).collect()))
+        };
+        match &v {
+            Value::Dict(dict) => {
+                let kept: Result<Dict, Error> =
+                    dict.borrow().iter().map(|(key, items)| Ok((key.clone(), keep(items)?))).collect();
+                Ok(Value::dict(kept?))
+            }
+            items => keep(items),
+        }
     }),
     ("ipwrap", |_, v, _| {
         let wrap = |item: &Value| match item.as_str() {
-            Some(text) if text.parse::<std::net::Ipv6Addr>().is_ok() => Value::from(format!("[{text}]")),
+            Some(text) if text.split('%').next().is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()) => {
+                Value::from(format!("[{text}]"))
+            }
             _ => item.clone(),
         };
         Ok(match &v {
@@ -39,7 +55,11 @@ pub const TABLE: Table = &[
         let tail: Vec<String> = (0..3).map(|_| format!("{:02X}", rand::random::<u8>())).collect();
         Ok(format!("{prefix}:{}", tail.join(":")).into())
     }),
-    ("mac_str_to_bytes", |_, v, _| v.defined()),
+    ("mac_str_to_bytes", |_, v, _| {
+        let text = wanted_text(&v)?;
+        let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+        if digits == 12 { Ok(text.into()) } else { error(format!("'{text}' is no MAC address")) }
+    }),
     ("dns_check", |_, _, _| error("the filter dns_check is not available: it would ask the network")),
     ("http_query", |_, _, _| error("the filter http_query is not available: it would ask the network")),
     ("get_uid", |e, v, _| {
@@ -185,7 +205,9 @@ fn hosts(address: &str) -> Result<Value, Error> {
     if size(&net) > i64::try_from(HOSTS).unwrap_or(i64::MAX) {
         return error(format!("the network {net} has more than {HOSTS} hosts"));
     }
-    Ok(Value::list(net.hosts().map(|ip| ip.to_string().into()).collect()))
+    // A network's own address is no host of it, of version 6 neither (RFC 4291, 2.6.1).
+    let anycast = net.max_prefix_len() == 128 && net.prefix_len() < 127;
+    Ok(Value::list(net.hosts().skip(usize::from(anycast)).map(|ip| ip.to_string().into()).collect()))
 }
 
 fn size(net: &IpNet) -> i64 {

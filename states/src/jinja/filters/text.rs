@@ -45,7 +45,9 @@ pub const TABLE: Table = &[
         let regex = regex::compile("(?s)<!--.*?-->|<[^>]*>", false, false)?;
         let text = string(&v)?;
         let plain = regex.replace_all(&text, "");
-        Ok(plain.split_whitespace().collect::<Vec<_>>().join(" ").into())
+        let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        let known = [("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&#34;", "\""), ("&quot;", "\""), ("&amp;", "&")];
+        Ok(known.iter().fold(plain, |text, (code, sign)| text.replace(code, sign)).into())
     }),
     ("string", |_, v, _| Ok(string(&v)?.into())),
     ("safe", |_, v, _| v.defined()),
@@ -145,27 +147,50 @@ fn indent(text: &str, args: &Args) -> Result<String, Error> {
 fn wordwrap(text: &str, args: &Args) -> Result<String, Error> {
     let width = usize::try_from(args.int_or(0, "width", 79)?).unwrap_or(79).max(1);
     let end = args.text_or(2, "wrapstring", "\n")?;
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let mut current = String::new();
-        for word in line.split(' ') {
-            let mut word = word;
-            while !current.is_empty() && current.chars().count() + 1 + word.chars().count() > width {
+    let (long, hyphens) = (args.truth_or(1, "break_long_words", true)?, args.truth_or(3, "break_on_hyphens", true)?);
+    let lines: Vec<String> = text.lines().flat_map(|line| wrapped(line, width, long, hyphens)).collect();
+    Ok(lines.join(end))
+}
+
+/// One line as Python's `textwrap` breaks it.
+fn wrapped(line: &str, width: usize, break_long: bool, on_hyphens: bool) -> Vec<String> {
+    let (mut lines, mut current) = (Vec::new(), String::new());
+    for (blank, chunk) in chunks(line, on_hyphens) {
+        let mut chunk = chunk;
+        let gap = usize::from(blank && !current.is_empty());
+        if current.chars().count() + gap + chunk.chars().count() <= width {
+            current.push_str(if gap == 1 { " " } else { "" });
+        } else {
+            if !current.is_empty() {
                 lines.push(std::mem::take(&mut current));
             }
-            while word.chars().count() > width {
-                let at = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
-                lines.push(word[..at].to_owned());
-                word = &word[at..];
+            while break_long && chunk.chars().count() > width {
+                let at = chunk.char_indices().nth(width).map_or(chunk.len(), |(at, _)| at);
+                lines.push(chunk[..at].to_owned());
+                chunk = &chunk[at..];
             }
-            if !current.is_empty() {
-                current.push(' ');
-            }
-            current.push_str(word);
         }
-        lines.push(current);
+        current.push_str(chunk);
     }
-    Ok(lines.join(end))
+    lines.push(current);
+    lines
+}
+
+/// Parts that may stand on lines of their own, and whether a blank stands before each.
+fn chunks(line: &str, on_hyphens: bool) -> Vec<(bool, &str)> {
+    let mut out = Vec::new();
+    for (index, word) in line.split(' ').enumerate() {
+        let mut blank = index > 0;
+        if !on_hyphens {
+            out.push((blank, word));
+            continue;
+        }
+        for part in word.split_inclusive('-') {
+            out.push((blank, part));
+            blank = false;
+        }
+    }
+    out
 }
 
 fn truncate(text: &str, args: &Args) -> Result<String, Error> {
@@ -181,7 +206,7 @@ fn truncate(text: &str, args: &Args) -> Result<String, Error> {
     Ok(format!("{kept}{end}"))
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&#34;")
 }
 

@@ -10,6 +10,36 @@ use super::{Error, error, object::Args, value::Value};
 
 type Table<T> = &'static [(&'static str, fn(&T, &Args) -> Result<Value, Error>)];
 
+/// Methods that take nothing.
+const ALONE: [&str; 26] = [
+    "capitalize",
+    "casefold",
+    "lower",
+    "upper",
+    "title",
+    "swapcase",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "keys",
+    "values",
+    "items",
+    "copy",
+    "clear",
+    "popitem",
+    "reverse",
+    "bit_length",
+];
+
 /// The method's name, if a value of this type has one by it.
 pub fn find(of: &Value, name: &str) -> Option<&'static str> {
     match of {
@@ -41,6 +71,9 @@ pub fn call(of: &Value, name: &str, args: &Args) -> Result<Value, Error> {
 
 fn with<T>(table: Table<T>, of: &T, name: &str, args: &Args) -> Result<Value, Error> {
     match table.iter().find(|(known, _)| *known == name) {
+        Some(_) if ALONE.contains(&name) && !(args.positional.is_empty() && args.named.is_empty()) => {
+            error(format!("{name}() takes no arguments"))
+        }
         Some((_, method)) => method(of, args),
         None => error(format!("there is no method '{name}'")),
     }

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use super::Table;
-use crate::jinja::{Error, error, format, object::Args, value::Value};
+use crate::jinja::{
+    Error, error, format,
+    object::Args,
+    value::{Dict, Key, Value},
+};
 
 type Text = Arc<str>;
 
 pub const TABLE: Table<Text> = &[
     ("capitalize", |s, _| Ok(capitalize(s).into())),
-    ("casefold", |s, _| Ok(s.to_lowercase().into())),
+    ("casefold", |s, _| Ok(s.to_lowercase().replace('ß', "ss").into())),
     ("lower", |s, _| Ok(s.to_lowercase().into())),
     ("upper", |s, _| Ok(s.to_uppercase().into())),
     ("title", |s, _| Ok(title(s).into())),
@@ -41,8 +45,25 @@ pub const TABLE: Table<Text> = &[
     ("ljust", |s, args| pad(s, args, Side::Right)),
     ("rjust", |s, args| pad(s, args, Side::Left)),
     ("zfill", zfill),
-    ("expandtabs", |s, args| Ok(s.replace('\t', &" ".repeat(width(args.int_or(0, "tabsize", 8)?)?)).into())),
+    ("expandtabs", |s, args| Ok(without_tabs(s, width(args.int_or(0, "tabsize", 8)?)?).into())),
     ("format", |s, args| format::format(s, args).map(Value::from)),
+    ("format_map", |s, args| match args.value(0, "mapping")? {
+        Value::Dict(dict) => {
+            let name = |key: &Key| crate::jinja::print::str(&key.to_value());
+            let named = dict.borrow().iter().map(|(key, value)| (name(key), value.clone())).collect();
+            format::format(s, &Args { positional: Vec::new(), named }).map(Value::from)
+        }
+        other => error(format!("format_map needs a dict, not {}", other.described())),
+    }),
+    ("maketrans", |_, args| {
+        let (from, to) = (args.text(0, "x")?, args.text(1, "y")?);
+        let code = |c: char| i64::from(u32::from(c));
+        Ok(Value::dict(from.chars().zip(to.chars()).map(|(a, b)| (Key::Int(code(a)), Value::Int(code(b)))).collect()))
+    }),
+    ("translate", |s, args| match args.value(0, "table")? {
+        Value::Dict(table) => Ok(s.chars().map(|c| translated(c, &table.borrow())).collect::<String>().into()),
+        other => error(format!("translate needs a dict, not {}", other.described())),
+    }),
     ("encode", |s, _| Ok(Value::Str(s.clone()))),
     ("decode", |s, _| Ok(Value::Str(s.clone()))),
     ("isalnum", |s, _| Ok(all(s, char::is_alphanumeric))),
@@ -51,6 +72,9 @@ pub const TABLE: Table<Text> = &[
     ("isdecimal", |s, _| Ok(all(s, char::is_numeric))),
     ("isdigit", |s, _| Ok(all(s, char::is_numeric))),
     ("isnumeric", |s, _| Ok(all(s, char::is_numeric))),
+    ("isprintable", |s, _| {
+        Ok(Value::Bool(s.chars().all(|c| matches!(c, '\\' | '\'' | '"') || c.escape_debug().count() == 1)))
+    }),
     ("isspace", |s, _| Ok(all(s, char::is_whitespace))),
     ("islower", |s, _| Ok(Value::Bool(s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase)))),
     ("isupper", |s, _| Ok(Value::Bool(s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase)))),
@@ -60,6 +84,32 @@ pub const TABLE: Table<Text> = &[
         Ok(Value::Bool(rest && s.chars().next().is_some_and(|c| !c.is_numeric())))
     }),
 ];
+
+/// Each tab fills up to the next column that `size` divides.
+fn without_tabs(text: &str, size: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0;
+    for c in text.chars() {
+        let wide = if c == '\t' { (column / size.max(1) + 1) * size - column } else { 1 };
+        match c {
+            '\t' => out.push_str(&" ".repeat(wide)),
+            c => out.push(c),
+        }
+        column = if matches!(c, '\n' | '\r') { 0 } else { column + wide };
+    }
+    out
+}
+
+fn translated(c: char, table: &Dict) -> String {
+    match table.get(&Key::Int(i64::from(u32::from(c)))) {
+        None => c.to_string(),
+        Some(Value::None) => String::new(),
+        Some(Value::Int(code)) => {
+            u32::try_from(*code).ok().and_then(char::from_u32).map_or(String::new(), String::from)
+        }
+        Some(other) => crate::jinja::print::str(other),
+    }
+}
 
 fn all(text: &str, test: impl Fn(char) -> bool) -> Value {
     Value::Bool(!text.is_empty() && text.chars().all(test))
@@ -197,10 +247,12 @@ fn replace(text: &Text, args: &Args) -> Result<Value, Error> {
 }
 
 fn affix(text: &str, args: &Args, test: impl Fn(&str, &str) -> bool) -> Result<Value, Error> {
-    let text = match args.positional.get(1).and_then(Value::as_int).map(usize::try_from) {
-        Some(Ok(start)) => text.char_indices().nth(start).map_or("", |(at, _)| &text[at..]),
-        _ => text,
+    let place = |index: usize| match args.positional.get(index).and_then(Value::as_int).map(usize::try_from) {
+        Some(Ok(at)) => Some(text.char_indices().nth(at).map_or(text.len(), |(at, _)| at)),
+        _ => None,
     };
+    let (start, end) = (place(1).unwrap_or(0), place(2).unwrap_or(text.len()));
+    let text = text.get(start..end).unwrap_or("");
     Ok(Value::Bool(match args.value(0, "prefix")? {
         Value::Tuple(parts) => parts.iter().any(|part| part.as_str().is_some_and(|part| test(text, part))),
         _ => test(text, args.text(0, "prefix")?),
