@@ -94,9 +94,66 @@ proptest! {
     }
 
     #[test]
+    fn yaml_texts(text in prop_oneof![changed(include_str!("../conformance/cases/yaml.txt")), "[ -~\n\t]{0,80}"]) {
+        bodies::yaml(text.as_bytes());
+    }
+
+    #[test]
+    fn templates(text in prop_oneof![changed(TEMPLATES), changed(FILTERS), r"[{}% a-z0-9|'.(),\[\]#~:-]{0,80}"]) {
+        bodies::template(text.as_bytes());
+    }
+
+    #[test]
+    fn sls_files(text in changed(SLS)) {
+        bodies::sls(text.as_bytes());
+    }
+
+    #[test]
     fn jobs(bytes in prop_oneof![vec(any::<u8>(), 0..2000), damaged()]) {
         bodies::job(&bytes);
     }
+}
+
+const TEMPLATES: &str = include_str!("../conformance/cases/jinja.txt");
+const FILTERS: &str = include_str!("../conformance/cases/filters.txt");
+/// SLS files, a line each.
+const SLS: &str = "\
+a:⏎  test.nop:⏎    - require: [{test: b}]⏎    - order: last⏎b:⏎  test.nop:⏎    - watch_in: [{test: a}]
+include: [b]⏎extend:⏎  x:⏎    file:⏎      - mode: '0644'⏎␀x:⏎  file.managed:⏎    - names: [/a, {/b: [{mode: 600}]}]⏎    - use: [{file: y}]⏎y:⏎  file.absent: []
+{% for i in range(3) %}⏎s{{ i }}:⏎  cmd.run:⏎    - name: echo {{ i }}⏎    - prereq: [{cmd: s{{ (i + 1) % 3 }}}]⏎{% endfor %}
+exclude: [{id: p}, {sls: b}]⏎include: [b]⏎q:⏎  pkg.installed:⏎    - listen_in: [{pkg: 'p*'}]⏎␀p: pkg.installed
+{% from 'c.jinja' import m with context %}⏎{{ m('a') }}⏎␀␀{% macro m(x) %}⏎{{ x }}:⏎  test.nop:⏎    - v: {{ pillar.web|json }}⏎{% endmacro %}";
+
+/// One of the lines, with a few characters changed.
+fn changed(lines: &'static str) -> impl Strategy<Value = String> {
+    let lines: Vec<&str> = lines.lines().filter(|line| !line.starts_with("# ")).collect();
+    let signs = prop_oneof![
+        Just("{{"),
+        Just("}}"),
+        Just("%}"),
+        Just("{%"),
+        Just("\n"),
+        Just("  "),
+        Just(": "),
+        Just("- "),
+        Just("["),
+        Just("}"),
+        Just("'"),
+        Just("|"),
+        Just("*"),
+        Just("&"),
+        Just("!"),
+        Just("9"),
+        Just("é")
+    ];
+    (prop::sample::select(lines), vec((any::<Index>(), signs, any::<bool>()), 0..4)).prop_map(|(line, changes)| {
+        let mut signs: Vec<String> = line.replace('⏎', "\n").replace('␀', "\0").chars().map(String::from).collect();
+        for (at, sign, instead) in changes.into_iter().filter(|_| !line.is_empty()) {
+            let at = at.index(signs.len());
+            signs[at] = if instead { sign.to_owned() } else { format!("{}{sign}", signs[at]) };
+        }
+        signs.concat()
+    })
 }
 
 /// Words of the target language, in any order.
