@@ -1,11 +1,11 @@
 """Asks real Salt for the answers that the conformance test compares ours with.
 
     pip install salt==3008.3   (in a virtual environment of its own)
-    VENV/bin/python tests/conformance/refresh.py
-
-Writes golden/*.json. Nothing here is needed to run the test.
+    VENV/bin/python tests/conformance/refresh.py          writes golden/*.json
+    VENV/bin/python tests/conformance/refresh.py --yaml   answers a JSON list of YAML texts on its input
 """
 
+import inspect
 import json
 import logging
 import os
@@ -18,7 +18,10 @@ logging.disable(logging.CRITICAL)
 
 import salt.client
 import salt.config
+import salt.utils.jinja
 import yaml
+from jinja2 import Environment
+from salt.utils.decorators.jinja import JinjaFilter
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = yaml.safe_load(open(os.path.join(HERE, "base.yaml")))
@@ -28,7 +31,7 @@ def lines(name):
     with open(os.path.join(HERE, "cases", name), encoding="utf-8") as file:
         for line in file:
             line = line.rstrip("\n")
-            if line and not line.startswith("# "):
+            if line and not line.startswith(("# ", "#: ")):
                 yield line
 
 
@@ -83,19 +86,56 @@ def tree(name):
         default = {"base": ["salt" if kind == "file_roots" else "pillar"]}
         roots = config.get(kind, default)
         config[kind] = {env: [os.path.join(folder, part) for part in parts] for env, parts in roots.items()}
+    if not config.pop("platforms", False):
+        return compiled(folder, config, "")
+    answers = {}
+    for platform, grains in yaml.safe_load(open(os.path.join(HERE, "platforms.yaml"), encoding="utf-8")).items():
+        answers.update(compiled(folder, {**config, "grains": grains}, "@" + platform))
+    return answers
+
+
+def compiled(folder, config, suffix):
     answers = {}
     with tempfile.TemporaryDirectory() as work:
         salt_ = caller(config, work)
         for sls in sls_names(os.path.join(folder, "salt")):
-            answers[f"state.show_low_sls {sls}"] = ask(salt_, "state.show_low_sls", sls)
-            answers[f"state.show_sls {sls}"] = ask(salt_, "state.show_sls", sls)
+            answers[f"state.show_low_sls {sls}{suffix}"] = ask(salt_, "state.show_low_sls", sls)
+            answers[f"state.show_sls {sls}{suffix}"] = ask(salt_, "state.show_sls", sls)
         if os.path.exists(os.path.join(folder, "salt", "top.sls")):
             for function in ("state.show_top", "state.show_lowstate", "state.show_highstate"):
-                answers[function] = ask(salt_, function)
-        answers["pillar.items"] = ask(salt_, "pillar.items", unmask=True)
-        answers["pillar.ls"] = ask(salt_, "pillar.ls")
-        answers["pillar.data"] = ask(salt_, "pillar.data")
+                answers[function + suffix] = ask(salt_, function)
+        answers["pillar.items" + suffix] = ask(salt_, "pillar.items", unmask=True)
+        answers["pillar.ls" + suffix] = ask(salt_, "pillar.ls")
+        answers["pillar.data" + suffix] = ask(salt_, "pillar.data")
     return answers
+
+
+def declared():
+    """The arguments of each filter, without the value that it is applied to."""
+    jinja = Environment().filters
+    both = {**Environment(extensions=[salt.utils.jinja.SerializerExtension]).filters, **JinjaFilter.salt_jinja_filters}
+    both["indent"] = jinja["indent"]  # Salt keeps Jinja2's own.
+    passed = ("environment", "context", "eval_ctx", "env")
+    answer = {}
+    for name, function in sorted(both.items()):
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except ValueError:  # zip and its kin are written in C.
+            parameters = []
+        named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+        named = [one for one in named if one not in passed and not one.startswith("_")]
+        starred = parameters and parameters[0].kind == inspect.Parameter.VAR_POSITIONAL
+        answer[name] = named if starred else named[1:]
+    return answer
+
+
+def made_up():
+    """Answers the YAML texts that the property test makes up."""
+    with tempfile.TemporaryDirectory() as work:
+        salt_ = caller({"pillar_roots": {"base": [work]}}, work)
+        texts = json.load(sys.stdin)
+        answers = [ask(salt_, "slsutil.renderer", string=text, default_renderer="yaml") for text in texts]
+        json.dump(answers, sys.stdout)
 
 
 def main():
@@ -104,12 +144,13 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         pillar = os.path.join(HERE, "pillar")
         salt_ = caller({"pillar_roots": {"base": [pillar]}}, work)
-        for name, pipe in (("jinja", "jinja"), ("yaml", "yaml")):
+        for name, pipe in (("jinja", "jinja"), ("filters", "jinja"), ("yaml", "yaml")):
             answers = {}
             for line in lines(name + ".txt"):
                 text = line.replace("⏎", "\n")
                 answers[line] = ask(salt_, "slsutil.renderer", string=text, default_renderer=pipe)
             write(os.path.join(golden, name + ".json"), answers)
+    write(os.path.join(golden, "filters_declared.json"), declared())
     trees = {name: tree(name) for name in sorted(os.listdir(os.path.join(HERE, "trees")))}
     write(os.path.join(golden, "trees.json"), trees)
 
@@ -121,4 +162,4 @@ def write(path, answers):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(made_up() if sys.argv[1:] == ["--yaml"] else main())

@@ -1,3 +1,4 @@
+#: pillar top: order, pillar top: ignore_missing
 base:
   'minion1':
     - order: 2

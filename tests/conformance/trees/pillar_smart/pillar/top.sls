@@ -1,3 +1,4 @@
+#: pillar_source_merging_strategy smart
 base:
   '*': [one, two]
   'os:Debian':

@@ -1,3 +1,4 @@
+#: exclude: by id, exclude: by sls
 include: [several, short]
 exclude:
   - id: one

@@ -1,3 +1,4 @@
+#: extend: requisites, extend: arguments
 include: [several]
 extend:
   web:

@@ -1,3 +1,4 @@
+#: a loop of two
 a:
   test.nop:
     - require: [{test: b}]

@@ -1,3 +1,4 @@
+#: names, names with arguments of their own
 many:
   file.managed:
     - names:

@@ -1,3 +1,4 @@
+#: declaration: several modules of an id
 web:
   pkg.installed:
     - name: nginx

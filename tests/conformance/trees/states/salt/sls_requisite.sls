@@ -1,3 +1,4 @@
+#: require: sls alone
 include: [short]
 dep:
   test.nop:

@@ -1,3 +1,4 @@
+#: arguments of every type
 a:
   test.configurable_test_state:
     - changes: yes

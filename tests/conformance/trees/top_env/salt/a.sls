@@ -1,3 +1,4 @@
+#: include: of an environment that is none
 include:
   - dev: d
   - missing_env: q

@@ -1,3 +1,4 @@
+#: include: other environment
 include:
   - dev: d
 b:

@@ -1,3 +1,4 @@
+#: extend: within a highstate, exclude: within a highstate
 include: [a]
 extend:
   b:

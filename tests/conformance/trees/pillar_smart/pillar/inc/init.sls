@@ -1,3 +1,4 @@
+#: pillar include: relative, pillar include: key, pillar include: defaults
 include:
   - .sub
   - other:

@@ -1,3 +1,4 @@
+#: refused: extend of nothing
 extend:
   nope:
     test: []

@@ -1,3 +1,4 @@
+#: refused: a requisite of a wrong shape
 a:
   test.nop:
     - require: [{test: [x]}]

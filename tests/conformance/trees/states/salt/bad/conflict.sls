@@ -1,3 +1,4 @@
+#: refused: the same id in two SLS
 include: [short]
 one:
   test.nop: []

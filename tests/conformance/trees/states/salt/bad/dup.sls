@@ -1,3 +1,4 @@
+#: refused: the same id twice
 a:
   test.nop: []
 a:

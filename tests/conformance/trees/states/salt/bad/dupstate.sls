@@ -1,3 +1,4 @@
+#: refused: the same module twice
 a:
   file.managed: []
   file.absent: []

@@ -1,2 +1,3 @@
+#: refused: an SLS that is a list
 - a
 - b

@@ -1,3 +1,4 @@
+#: refused: no function
 a:
   file:
     - name: /x

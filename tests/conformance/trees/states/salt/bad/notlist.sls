@@ -1,3 +1,4 @@
+#: refused: arguments that are no list
 a:
   file.managed:
     name: /x

@@ -1,3 +1,4 @@
+#: refused: a requisite that is no list
 a:
   test.nop:
     - require: b

@@ -1,1 +1,2 @@
+#: refused: an SLS that is a text
 just text

@@ -1,1 +1,2 @@
+#: refused: a template that ends badly
 {% if %}

@@ -1,2 +1,3 @@
+#: refused: a tab
 a:
 	test.nop: []

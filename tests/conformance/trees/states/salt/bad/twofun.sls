@@ -1,3 +1,4 @@
+#: refused: two functions
 a:
   file:
     - managed

@@ -1,1 +1,2 @@
+#: refused: an undefined name
 {{ nope }}

@@ -1,1 +1,2 @@
+#: include: of nothing
 include: [no.such.sls]

@@ -1,1 +1,2 @@
+#: include: glob
 include: ['inc.o*']

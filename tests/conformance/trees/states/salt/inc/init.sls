@@ -1,3 +1,4 @@
+#: include: relative, include: absolute
 include:
   - .sub
   - inc.other

@@ -1,1 +1,2 @@
+#: include: no list
 include: short

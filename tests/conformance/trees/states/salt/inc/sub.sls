@@ -1,3 +1,4 @@
+#: include: relative to a parent
 include: [.other, ..names]
 inc-sub:
   test.nop: []

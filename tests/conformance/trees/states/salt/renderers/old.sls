@@ -1,3 +1,4 @@
 #!yaml_jinja
+#: renderer yaml_jinja
 a{{ 1 }}:
   test.nop: []

@@ -1,3 +1,4 @@
 #!jinja | yaml
+#: renderer jinja|yaml
 a{{ 1 }}:
   test.nop: []

@@ -1,3 +1,4 @@
 #!yaml
+#: renderer yaml
 '{{ x }}':
   test.nop: []

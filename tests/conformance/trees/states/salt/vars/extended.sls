@@ -1,2 +1,3 @@
+#: tag extends, tag block, super
 {% extends "vars/base.jinja" %}
 {% block name %}child-{{ super() }}{% endblock %}

@@ -1,3 +1,4 @@
+#: context sls, context tplfile, context tpldir, context tpldot, context tplpath, context slspath, context slsdotpath, context slscolonpath
 {% for name in ['sls', 'saltenv', 'tplfile', 'tpldir', 'tpldot', 'slspath', 'slsdotpath', 'slscolonpath', 'sls_path'] %}
 {{ name }}:
   test.nop:

@@ -1,1 +1,2 @@
+#: refused: import of nothing
 {% import "no/such.jinja" as x %}

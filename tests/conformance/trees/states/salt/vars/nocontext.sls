@@ -1,3 +1,4 @@
+#: tag from without context
 {% set local = 1 %}
 {% from "vars/needs.jinja" import v %}
 a:

@@ -1,3 +1,4 @@
+#: context tplroot, tag import as, tag from with context, tag import_yaml, tag import_json, tag import_text, tag include with a name, tag include ignore missing
 {%- set tplroot = tpldir.split('/')[0] %}
 {%- from tplroot ~ "/map.jinja" import mapdata, m with context %}
 {%- from "./local.jinja" import where %}

@@ -1,0 +1,3 @@
+app:
+  selinux: true
+  port: 443

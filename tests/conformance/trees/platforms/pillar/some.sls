@@ -1,0 +1,3 @@
+app:
+  lookup: {group: g}
+where: {{ grains.osfinger }}

@@ -1,0 +1,6 @@
+#: require: a mapping
+a:
+  test.nop:
+    - require: {test: b}
+b:
+  test.nop: []

@@ -1,0 +1,4 @@
+#: require: nothing at all
+a:
+  test.nop:
+    - require: []

@@ -1,0 +1,4 @@
+#: require: glob of nothing
+a:
+  test.nop:
+    - require: [{test: 'x*'}]

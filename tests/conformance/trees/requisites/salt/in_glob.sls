@@ -1,0 +1,5 @@
+#: require_in: glob
+include: [targets]
+a:
+  test.nop:
+    - require_in: [{test: 'web-*'}]

@@ -1,0 +1,5 @@
+#: require_in: id
+include: [targets]
+a:
+  test.nop:
+    - require_in: [{id: other-id}]

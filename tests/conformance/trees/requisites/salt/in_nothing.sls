@@ -1,0 +1,4 @@
+#: require_in: to nothing
+a:
+  test.nop:
+    - require_in: [{test: nope}]

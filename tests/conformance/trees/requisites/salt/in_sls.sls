@@ -1,0 +1,5 @@
+#: require_in: sls
+include: [targets]
+a:
+  test.nop:
+    - require_in: [{sls: targets}]

@@ -1,0 +1,4 @@
+#: a loop of one
+a:
+  test.nop:
+    - require: [{test: a}]

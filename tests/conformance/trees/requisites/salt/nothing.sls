@@ -1,0 +1,5 @@
+#: require: to nothing
+a:
+  test.nop:
+    - require: [{test: nope}]
+    - watch: [{pkg: neither}]

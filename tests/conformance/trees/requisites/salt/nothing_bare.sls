@@ -1,0 +1,4 @@
+#: require: bare id of nothing
+a:
+  test.nop:
+    - require: [nope]

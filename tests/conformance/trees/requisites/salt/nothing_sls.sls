@@ -1,0 +1,4 @@
+#: require: sls of nothing
+a:
+  test.nop:
+    - require: [{sls: no.such}]

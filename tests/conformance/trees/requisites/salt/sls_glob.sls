@@ -1,0 +1,5 @@
+#: require: sls glob
+include: [targets]
+a:
+  test.nop:
+    - require: [{sls: 'targ*'}]

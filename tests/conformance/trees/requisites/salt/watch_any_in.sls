@@ -1,0 +1,26 @@
+#: watch_any_in: state and id, watch_any_in: state and name, watch_any_in: bare id, watch_any_in: several
+include: [targets]
+by-id:
+  file.managed:
+    - name: /d/by-id
+    - mode: "0644"
+    - group: staff
+    - watch_any_in: [{file: target-id}]
+by-name:
+  file.managed:
+    - name: /d/by-name
+    - mode: "0644"
+    - group: staff
+    - watch_any_in: [{file: /target/path}]
+bare:
+  file.managed:
+    - name: /d/bare
+    - mode: "0644"
+    - group: staff
+    - watch_any_in: [other-id]
+several:
+  file.managed:
+    - name: /d/several
+    - mode: "0644"
+    - group: staff
+    - watch_any_in: [{file: target-id}, {pkg: other-id}, {test: web-1}]

@@ -1,0 +1,3 @@
+#: exclude: short form by sls, exclude: of nothing
+include: [several, short]
+exclude: [several, {id: nothing-here}]
