@@ -1,7 +1,7 @@
 //! Places where a test lets the process die, as a power cut would.
 //!
 //! `OVERSTATE_CRASH_AT=after-mark` dies between a job's mark and its start, `before-spool` between
-//! its end and its spool. Only builds with debug assertions or the feature `fault-injection` look
+//! its end and its spool, `mid-write` between a new file's bytes and its name. Only builds with debug assertions or the feature `fault-injection` look
 //! at the variable.
 
 /// Dies here if a test has asked for it.

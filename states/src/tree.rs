@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
@@ -27,6 +28,33 @@ pub trait Tree: Send + Sync {
 
     /// Where the file lies on this host, if it does.
     fn local(&self, env: &str, path: &str) -> Option<PathBuf>;
+
+    /// The same, with the reason where a file that the environment has cannot be brought here.
+    fn fetch(&self, env: &str, path: &str) -> io::Result<Option<PathBuf>> {
+        Ok(self.local(env, path))
+    }
+
+    /// What is known of a file without reading it.
+    fn entry(&self, env: &str, path: &str) -> Option<Entry> {
+        let meta = fs::metadata(self.local(env, path)?).ok()?;
+        Some(Entry { size: meta.len(), mode: meta.permissions().mode() & 0o7777, blake3: None })
+    }
+
+    /// The folders of an environment that have nothing in them, sorted.
+    fn empty_dirs(&self, _env: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What is known of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Bytes.
+    pub size: u64,
+    /// Permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// The hash of its contents, where that costs nothing.
+    pub blake3: Option<[u8; 32]>,
 }
 
 /// No files at all.
@@ -115,6 +143,28 @@ impl Tree for Folders {
     fn local(&self, env: &str, path: &str) -> Option<PathBuf> {
         self.find(env, path)
     }
+
+    fn empty_dirs(&self, env: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for folder in self.folders(env) {
+            list_empty(folder, "", 0, &mut found);
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+fn list_empty(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) {
+    let entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+    if entries.is_empty() && !prefix.is_empty() {
+        found.push(prefix.to_owned());
+    }
+    for entry in entries.iter().filter(|entry| depth < DEPTH && entry.path().is_dir()) {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        list_empty(&entry.path(), &path, depth + 1, found);
+    }
 }
 
 fn list_all(folders: &[PathBuf]) -> Vec<String> {
@@ -168,5 +218,7 @@ mod tests {
         assert_eq!(tree.read("base", "web/init.sls").unwrap().as_deref(), Some(&b"1"[..]));
         assert_eq!(*tree.files("base"), ["b.sls", "web/init.sls"]);
         assert_eq!(tree.read("dev", "b.sls").unwrap(), None);
+        fs::create_dir_all(two.path().join("a/empty")).unwrap();
+        assert_eq!((tree.empty_dirs("base"), tree.entry("base", "b.sls").unwrap().size), (vec!["a/empty".into()], 1));
     }
 }

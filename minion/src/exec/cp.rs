@@ -20,7 +20,7 @@ pub static TABLE: &[Function] = &[
             let bound = bind("cp.get_file", GET_FILE, args)?;
             refuse_templates(&bound)?;
             let source = Source::read(context, &bound.need_text("path")?, &bound)?;
-            match source.place(context) {
+            match source.place(context)? {
                 None => Ok("".into()),
                 Some(from) => put(context, &from, &source, &bound.need_text("dest")?, bound.flag("makedirs", false)),
             }
@@ -154,8 +154,9 @@ impl Source {
     }
 
     /// Where its bytes lie on this host; they are fetched if need be.
-    fn place(&self, context: &Context<'_>) -> Option<PathBuf> {
-        context.tree.local(&self.env, &self.path)
+    fn place(&self, context: &Context<'_>) -> Result<Option<PathBuf>, CallError> {
+        let failed = |error| CallError::failed(format!("salt://{} cannot be had: {error}", self.path));
+        context.tree.fetch(&self.env, &self.path).map_err(failed)
     }
 
     fn name(&self) -> &str {
@@ -235,7 +236,7 @@ fn make_folders(host: &dyn Host, path: &Path, mode: u32) -> Result<(), CallError
 /// Keeps a file under its own name. That changes nothing but a cache, so templates may ask for it
 /// in a dry run too. One of this host's own folders stays where it is.
 fn keep(context: &Context<'_>, source: &Source) -> Result<Option<PathBuf>, CallError> {
-    let Some(from) = source.place(context) else { return Ok(None) };
+    let Some(from) = source.place(context)? else { return Ok(None) };
     if context.opts.get("file_client").and_then(Value::as_str) == Some("local") {
         return Ok(Some(from));
     }
@@ -256,7 +257,7 @@ fn get_dir(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let mut written = Vec::new();
     for file in source.beneath(context) {
         let one = source.with(&file);
-        let from = one.place(context).ok_or_else(|| CallError::failed(format!("{file} cannot be had")))?;
+        let Some(from) = one.place(context)? else { continue };
         written.push(text_of(&put(context, &from, &one, &format!("{dest}/{}", &file[parent..]), true)?));
     }
     written.sort();
@@ -278,7 +279,7 @@ fn get_url(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     match (here, dest.is_empty()) {
         (Some(path), true) => Ok(shown(&path)),
         (None, true) => Ok(keep(context, &source)?.map_or(Value::Bool(false), |path| shown(&path))),
-        (here, false) => match here.or_else(|| source.place(context)) {
+        (here, false) => match here.map_or_else(|| source.place(context), |path| Ok(Some(path)))? {
             Some(from) => put(context, &from, &source, &dest, bound.flag("makedirs", false)),
             None => Ok(Value::Bool(false)),
         },

@@ -2,12 +2,22 @@
 
 use std::{
     fs::{self, DirBuilder, File, Permissions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+    },
     path::Path,
 };
 
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags},
+    io::Errno,
+};
 use states::{Stat, look::Kind};
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::fault::crash_point;
 
 /// At most `limit` bytes; a longer file is an error (`FileTooLarge`).
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
@@ -72,20 +82,77 @@ pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
 
 fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
-    // It has no name until it is whole, or one that is ours to clear away.
-    let mut file = tempfile::Builder::new().prefix(".overstate-").tempfile_in(folder)?;
-    fill(file.as_file_mut())?;
+    let mut fresh = Fresh::new(folder)?;
+    fill(&mut fresh.file)?;
+    crash_point("mid-write");
     if let Ok(old) = fs::symlink_metadata(path) {
         if (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) {
-            std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+            std::os::unix::fs::fchown(&fresh.file, Some(old.uid()), Some(old.gid()))?;
         }
-        keep_label(path, file.as_file())?;
+        keep_label(path, &fresh.file)?;
     }
     // After the owner: changing the owner clears the set-user-id bit.
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    fresh.file.set_permissions(Permissions::from_mode(mode))?;
+    fresh.file.sync_all()?;
+    match fresh.rename(path) {
+        // A file that is mounted by itself, as containers have it, cannot be replaced.
+        Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => fresh.pour_into(path),
+        renamed => renamed.and_then(|()| File::open(folder)?.sync_all()),
+    }
+}
+
+/// A new file in a folder. It has no name until it is whole, where the file system can do that, so
+/// that a process that dies leaves nothing behind.
+struct Fresh {
+    file: File,
+    /// The name it has for the moment.
+    path: Option<TempPath>,
+}
+
+impl Fresh {
+    fn new(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => Ok(Self { file: file.into(), path: None }),
+            Err(_) => {
+                let (file, path) = named(folder)?.into_parts();
+                Ok(Self { file, path: Some(path) })
+            }
+        }
+    }
+
+    fn rename(&mut self, to: &Path) -> io::Result<()> {
+        let temporary = match self.path.take() {
+            Some(path) => path,
+            None => {
+                // A name that is free; the empty file that held it goes when ours takes its place.
+                let place = named(folder_of(to))?.into_temp_path();
+                fs::remove_file(&place)?;
+                let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                rustix::fs::linkat(CWD, file, CWD, &*place, AtFlags::SYMLINK_FOLLOW)?;
+                place
+            }
+        };
+        // Persisting would drop it after an error; it must stay to be poured.
+        let renamed = fs::rename(&temporary, to);
+        match &renamed {
+            Ok(()) => temporary.keep().map(drop).map_err(|error| error.error)?,
+            Err(_) => self.path = Some(temporary),
+        }
+        renamed
+    }
+
+    /// Writes the bytes into the file that is there.
+    fn pour_into(&mut self, path: &Path) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut old = File::options().write(true).truncate(true).open(path)?;
+        io::copy(&mut self.file, &mut old)?;
+        old.sync_all()
+    }
+}
+
+fn named(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".overstate-").tempfile_in(folder)
 }
 
 /// The label that SELinux goes by. Where there is none, or labels are not supported, there is
@@ -117,8 +184,16 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     set_mode(path, mode)
 }
 
+/// Sets the permission bits. A link at the end of the path is an error: whoever may put one there
+/// must not choose whose bits are set.
 pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, Permissions::from_mode(mode))
+    let held = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = rustix::fs::fstat(&held)?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_symlink() {
+        return Err(Errno::LOOP.into());
+    }
+    let through = format!("/proc/self/fd/{}", held.as_raw_fd());
+    fs::set_permissions(through, Permissions::from_mode(mode))
 }
 
 #[cfg(test)]
@@ -145,6 +220,46 @@ mod tests {
         let now = stat(&link).unwrap();
         assert_eq!((now.kind, now.mode, now.size), (Kind::File, 0o4755, 3));
         assert_eq!(list(folder.path()).unwrap(), ["link", "target"]);
+    }
+
+    #[test]
+    fn a_mode_is_not_set_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        write(&target, b"x", 0o600).unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert_eq!(set_mode(&link, 0o666).unwrap_err().raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+        assert_eq!(stat(&target).unwrap().mode, 0o600);
+        set_mode(&target, 0o640).unwrap();
+        assert_eq!(stat(&target).unwrap().mode, 0o640);
+    }
+
+    #[test]
+    fn a_copy_is_a_file_of_its_own_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        write(&from, b"bytes", 0o600).unwrap();
+        write(&to, b"old", 0o600).unwrap();
+        fs::hard_link(&to, folder.path().join("other")).unwrap();
+        copy(&from, &to, 0o644).unwrap();
+        assert_eq!(read(&to, 10).unwrap(), b"bytes");
+        assert_eq!(read(&folder.path().join("other"), 10).unwrap(), b"old", "its other name keeps what it was");
+        assert!(copy(&folder.path().join("none"), &to, 0o644).is_err());
+        assert_eq!(list(folder.path()).unwrap(), ["from", "other", "to"]);
+    }
+
+    #[test]
+    fn a_file_system_that_gives_every_file_a_name_will_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, path) = named(folder.path()).unwrap().into_parts();
+        let mut fresh = Fresh { file, path: Some(path) };
+        fresh.file.write_all(b"new").unwrap();
+        fresh.rename(&folder.path().join("f")).unwrap();
+        assert_eq!(list(folder.path()).unwrap(), ["f"]);
+        let mut poured = Fresh::new(folder.path()).unwrap();
+        poured.file.write_all(b"in place").unwrap();
+        poured.pour_into(&folder.path().join("f")).unwrap();
+        assert_eq!(read(&folder.path().join("f"), 100).unwrap(), b"in place");
     }
 
     #[test]

@@ -11,12 +11,12 @@ use proto::{
     Hash,
     manifest::{EnvName, Environment, FileEntry, Manifest, TreePath},
 };
-use states::Tree;
+use states::tree::{Entry, Tree};
 
 use super::{Cache, Missing, Stock};
 
 /// The largest file that is read into memory.
-const LIMIT: u64 = 64 * 1024 * 1024;
+const LIMIT: u64 = 512 * 1024 * 1024;
 
 /// One job's view of the master's files: the manifest that is used first stays to its end.
 pub struct Remote {
@@ -58,12 +58,12 @@ impl Remote {
         }
     }
 
-    fn entry(&self, env: &str, path: &str) -> Option<FileEntry> {
+    fn find(&self, env: &str, path: &str) -> Option<FileEntry> {
         self.environment(env)?.files.get(path).copied()
     }
 
     /// Where the file lies, once it is here.
-    fn fetch(&self, entry: &FileEntry) -> Result<PathBuf, Missing> {
+    fn bring(&self, entry: &FileEntry) -> Result<PathBuf, Missing> {
         // It may be evicted between the two steps, by a job that needs much.
         for _ in 0..3 {
             if let Some(path) = self.cache.find(&entry.hash) {
@@ -86,12 +86,11 @@ impl Tree for Remote {
     }
 
     fn read(&self, env: &str, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let (_, manifest) = self.manifest()?;
-        let Some(entry) = manifest.environments.get(env).and_then(|env| env.files.get(path)) else { return Ok(None) };
-        if entry.size > LIMIT {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 64 MiB"));
+        let Some(place) = Tree::fetch(self, env, path)? else { return Ok(None) };
+        if std::fs::metadata(&place)?.len() > LIMIT {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 512 MiB"));
         }
-        std::fs::read(self.fetch(entry)?).map(Some)
+        std::fs::read(place).map(Some)
     }
 
     fn files(&self, env: &str) -> Arc<Vec<String>> {
@@ -105,12 +104,27 @@ impl Tree for Remote {
     }
 
     fn has(&self, env: &str, path: &str) -> bool {
-        self.entry(env, path).is_some()
+        self.find(env, path).is_some()
     }
 
     fn local(&self, env: &str, path: &str) -> Option<PathBuf> {
-        let entry = self.entry(env, path)?;
-        self.fetch(&entry).inspect_err(|error| tracing::warn!(%error, path, "a file of the master's is missing")).ok()
+        let found = Tree::fetch(self, env, path);
+        found.inspect_err(|error| tracing::warn!(%error, path, "a file of the master's is missing")).ok().flatten()
+    }
+
+    fn fetch(&self, env: &str, path: &str) -> io::Result<Option<PathBuf>> {
+        let (_, manifest) = self.manifest()?;
+        let entry = manifest.environments.get(env).and_then(|env| env.files.get(path));
+        Ok(entry.map(|entry| self.bring(entry)).transpose()?)
+    }
+
+    fn entry(&self, env: &str, path: &str) -> Option<Entry> {
+        let FileEntry { hash, size, mode } = self.find(env, path)?;
+        Some(Entry { size, mode, blake3: Some(*hash.as_bytes()) })
+    }
+
+    fn empty_dirs(&self, env: &str) -> Vec<String> {
+        self.environment(env).map(|env| names(env.empty_dirs.iter())).unwrap_or_default()
     }
 }
 
@@ -169,6 +183,7 @@ mod tests {
         }
         assert_eq!(tree.read("dev", "top.sls").unwrap(), None);
         assert!(tree.read("base", "web/gone").unwrap_err().to_string().contains("could not be reached"));
+        assert_eq!(tree.entry("base", "web/gone").unwrap().blake3, Some(*Hash::of(b"gone").as_bytes()));
         assert!(tree.local("base", "top.sls").is_some() && tree.local("base", "web/gone").is_none());
     }
 }

@@ -1,6 +1,8 @@
 //! A master made of `proto` alone, and agents that connect to it over real sockets.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod goods;
+
 use std::{
     path::Path,
     sync::Arc,
