@@ -85,7 +85,7 @@ pub struct Config {
     pub keep_jobs_seconds: u64,
     /// How long a pair whose minion is silent stays open before it is called lost, in seconds.
     pub job_lost_after: u64,
-    /// Handshakes that may be under way at once; more connections wait to be accepted.
+    /// Handshakes that may be under way at once; who comes beyond it is told when to come again.
     pub max_pending_connections: usize,
     /// Memory for returns that are on their way to disk, in MiB.
     pub return_buffer: u32,
@@ -146,7 +146,7 @@ impl Default for Config {
             jinja_lstrip_blocks: None,
             keep_jobs_seconds: 30 * 86_400,
             job_lost_after: 86_400,
-            max_pending_connections: 512,
+            max_pending_connections: 2048,
             return_buffer: 64,
             log_level: None,
             log_format: None,

@@ -113,7 +113,8 @@ pub async fn run(
     tracing::info!(%address, port, %transport, fingerprint = %local.identity.fingerprint(), "listening");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    let limits = GateLimits { pending: config.max_pending_connections, ..GateLimits::default() };
+    let pending = config.max_pending_connections;
+    let limits = GateLimits { pending, pending_per_address: pending.div_ceil(4), ..GateLimits::default() };
     let mut acceptor = Acceptor::new(local, limits);
     acceptor.counters = master.counters.clone();
     let accepting = server::accept(master.clone(), listener, Arc::new(acceptor));

@@ -8,6 +8,7 @@ mod channel;
 mod counters;
 mod gate;
 mod queue;
+mod slots;
 pub mod stream;
 pub mod tcp;
 pub mod zeromq;
@@ -22,7 +23,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpListener;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, Turned};
 pub use channel::{Channel, HANDSHAKE, Receiver, accept, connect};
 pub use counters::{Counters, Refused};
 pub use gate::{Gate, GateLimits, NoPlace, Pass};

@@ -78,6 +78,15 @@ impl ClearRefusal {
         [&[0, kind][..], &a.to_be_bytes(), &b.to_be_bytes()].concat()
     }
 
+    /// The seconds to wait, if that is what the frame says.
+    #[cfg(feature = "net")]
+    pub(crate) fn busy(frame: &[u8]) -> Option<u16> {
+        match Self::from_bytes(frame) {
+            Some(Self::Busy(seconds)) => Some(seconds),
+            _ => None,
+        }
+    }
+
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let &[0, kind, a, b, c, d] = bytes else { return None };
         let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));

@@ -259,10 +259,10 @@ async fn places_at_the_door_are_limited() {
     let limits = GateLimits { pending: 1, ..GateLimits::default() };
     let acceptor = Acceptor::new(local(), limits);
     let pass = acceptor.enter(None);
-    assert!(pass.is_some() && acceptor.enter(None).is_none());
+    assert!(pass.is_ok() && acceptor.enter(None).is_err());
     assert_eq!(acceptor.counters.of(Refused::Busy), 1);
     drop(pass);
-    assert!(acceptor.enter(None).is_some());
+    assert!(acceptor.enter(None).is_ok());
 }
 
 #[tokio::test]
@@ -271,9 +271,9 @@ async fn one_address_does_not_take_all_places() {
     let acceptor = Acceptor::new(local(), limits);
     let dawdler = "203.0.113.9".parse().ok();
     let _pass = acceptor.enter(dawdler).unwrap();
-    assert!(acceptor.enter(dawdler).is_none());
+    assert!(acceptor.enter(dawdler).is_err());
     assert_eq!(acceptor.counters.of(Refused::Crowd), 1);
-    assert!(acceptor.enter("203.0.113.10".parse().ok()).is_some());
+    assert!(acceptor.enter("203.0.113.10".parse().ok()).is_ok());
     let here = "127.0.0.1".parse().ok();
     let (_one, _two) = (acceptor.enter(here).unwrap(), acceptor.enter(here).unwrap());
 }
@@ -301,6 +301,30 @@ async fn what_comes_alone_and_what_comes_in_a_crowd_arrives_in_order() {
     assert!(minion.receiver().recv::<u32>().await.unwrap().is_none(), "the end comes behind everything");
     assert!(minion.receiver().received() > 600_000);
     sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_finds_no_place_hears_when_to_come_again() {
+    let limits = GateLimits { pending: 1, ..GateLimits::default() };
+    let acceptor = Arc::new(Acceptor::new(local(), limits));
+    let _dawdler = acceptor.enter(None).unwrap();
+    let (listener, address) = listen().await;
+    let own = acceptor.clone();
+    let turning = tokio::spawn(async move {
+        for _ in 0..2 {
+            let link = tcp::accept(&listener).await.unwrap();
+            let turned = own.enter(link.ip).unwrap_err();
+            own.turn_away(link, turned).await;
+        }
+    });
+    let refused = connect(tcp::dial(&address).await.unwrap(), &local(), &Peer::default()).await;
+    assert_eq!(refused.unwrap_err(), NetError::Session(SessionError::Busy(0)));
+    // Also who is slow to speak, and finds the word there already.
+    let link = tcp::dial(&address).await.unwrap();
+    turning.await.unwrap();
+    let refused = connect(link, &local(), &Peer::default()).await;
+    assert_eq!(refused.unwrap_err(), NetError::Session(SessionError::Busy(0)));
+    assert_eq!(acceptor.counters.of(Refused::Busy), 2);
 }
 
 /// A man in the middle: passes bytes on, and lets `meddle` change the initiator's after the

@@ -144,8 +144,13 @@ pub async fn accept(master: Arc<Master>, mut listener: Listener, acceptor: Arc<A
                 continue;
             }
         };
-        let Some(pass) = acceptor.enter(link.ip) else { continue };
-        tokio::spawn(welcome(master.clone(), acceptor.clone(), link, pass));
+        match acceptor.enter(link.ip) {
+            Ok(pass) => tokio::spawn(welcome(master.clone(), acceptor.clone(), link, pass)),
+            Err(turned) => {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move { acceptor.turn_away(link, turned).await })
+            }
+        };
     }
 }
 

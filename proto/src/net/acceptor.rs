@@ -1,19 +1,20 @@
 //! The door of a listener that strangers can reach.
 
 use std::{
+    future::poll_fn,
     net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     Channel, Counters, Gate, GateLimits, Link, NetError, NoPlace, Pass, Refused,
-    channel::{Admission, accept_with},
+    channel::{Admission, accept_with, refuse},
 };
 use crate::{
     session::{Local, SessionError},
@@ -22,6 +23,14 @@ use crate::{
 
 /// Seconds that a crowded master asks strangers to wait.
 const COME_AGAIN: u16 = 5;
+
+/// Peers that are being told to come again, at once, and how long each may take to go.
+const FAREWELLS: usize = 4096;
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Seconds after which a peer that was turned away may come again, and a little by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turned(pub u16);
 
 type Admit = dyn Fn(&PublicKey) -> Result<(), SessionError> + Send + Sync;
 
@@ -32,6 +41,7 @@ pub struct Acceptor {
     local: Arc<Local>,
     gate: Gate,
     computing: Semaphore,
+    farewells: Semaphore,
     admit: Box<Admit>,
     pub counters: Arc<Counters>,
 }
@@ -39,7 +49,14 @@ pub struct Acceptor {
 impl Acceptor {
     pub fn new(local: Arc<Local>, limits: GateLimits) -> Self {
         let gate = Gate::new(limits);
-        Self { local, gate, computing: Semaphore::new(1), admit: Box::new(|_| Ok(())), counters: Arc::default() }
+        Self {
+            local,
+            gate,
+            computing: Semaphore::new(1),
+            farewells: Semaphore::new(FAREWELLS),
+            admit: Box::new(|_| Ok(())),
+            counters: Arc::default(),
+        }
     }
 
     /// Asks `admit` as soon as an identity is certain, in an IK handshake before its costly half.
@@ -48,18 +65,35 @@ impl Acceptor {
         Self { admit: Box::new(admit), ..self }
     }
 
-    /// To be asked before a task is spent on a new connection: `None` (then drop it) when too
-    /// many are pending, or too many from that address. Those on this machine have other means,
-    /// and are a whole fleet in a test.
-    pub fn enter(&self, ip: Option<IpAddr>) -> Option<Pass> {
-        let pass = self.gate.enter(ip.filter(|ip| !ip.is_loopback()));
-        pass.map_err(|why| {
-            self.counters.refuse(match why {
-                NoPlace::AtAll => Refused::Busy,
-                NoPlace::ForAddress => Refused::Crowd,
-            });
+    /// To be asked before a task is spent on a new connection. Those on this machine have other
+    /// means, and are a whole fleet in a test: their address does not count.
+    ///
+    /// # Errors
+    /// Too many are pending, or too many from that address: [`turn_away`](Self::turn_away).
+    pub fn enter(&self, ip: Option<IpAddr>) -> Result<Pass, Turned> {
+        let pass = self.gate.enter(ip.filter(|ip| !ip.is_loopback()), Instant::now());
+        pass.map_err(|why| match why {
+            NoPlace::AtAll(wait) => {
+                self.counters.refuse(Refused::Busy);
+                Turned(wait.as_secs() as u16)
+            }
+            NoPlace::ForAddress => {
+                self.counters.refuse(Refused::Crowd);
+                Turned(COME_AGAIN)
+            }
         })
-        .ok()
+    }
+
+    /// Tells a peer that found no place when to come again. Nothing is computed for it, and for
+    /// more than some at a time nothing is said either.
+    pub async fn turn_away(&self, mut link: Link, turned: Turned) {
+        let Ok(_place) = self.farewells.try_acquire() else { return };
+        let goodbye = async {
+            refuse(link.drain.as_mut(), &NetError::Session(SessionError::Busy(turned.0))).await;
+            // To hang up on what the peer has said would take our word from it again.
+            while let Ok(Some(_)) = poll_fn(|cx| link.source.poll_frame(cx)).await {}
+        };
+        let _ = tokio::time::timeout(FAREWELL, goodbye).await;
     }
 
     /// The handshake and the peer's first message, within

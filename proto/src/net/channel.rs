@@ -20,7 +20,9 @@ use crate::{
     codec,
     frame::{LaneLimits, Reassembler},
     message::Lane,
-    session::{FRAME_LIMIT, Hello, Initiator, Local, Opener, Peer, Responder, Session, SessionError, Step},
+    session::{
+        ClearRefusal, FRAME_LIMIT, Hello, Initiator, Local, Opener, Peer, Responder, Session, SessionError, Step,
+    },
     sign::{PublicKey, StaticPublic},
 };
 
@@ -90,6 +92,7 @@ impl std::fmt::Debug for Channel {
 pub async fn connect(link: Link, local: &Local, peer: &Peer) -> Result<Channel, NetError> {
     let handshake = async move {
         let Link { mut source, mut drain, address, .. } = link;
+        refused_already(source.as_mut()).await?;
         let (initiator, first) = Initiator::start(local, peer)?;
         send(drain.as_mut(), &first).await?;
         let answer = frame(source.as_mut()).await?;
@@ -100,6 +103,19 @@ pub async fn connect(link: Link, local: &Local, peer: &Peer) -> Result<Channel, 
         Ok(Channel::new(session, source, drain, address))
     };
     timeout(HANDSHAKE, handshake).await.map_err(|_| NetError::Timeout("the handshake"))?
+}
+
+/// A crowded responder says so as soon as the connection stands; then nothing is computed for it.
+async fn refused_already(source: &mut dyn Source) -> Result<(), NetError> {
+    let said = poll_fn(|cx| match source.poll_frame(cx) {
+        Poll::Ready(Ok(Some(frame))) => Poll::Ready(Some(frame)),
+        // Of a broken connection, who goes on will hear.
+        _ => Poll::Ready(None),
+    });
+    match said.await.and_then(|frame| ClearRefusal::busy(&frame)) {
+        Some(seconds) => Err(SessionError::Busy(seconds).into()),
+        None => Ok(()),
+    }
 }
 
 /// Makes a session as the responder. It is given back only when the initiator's first message
@@ -173,7 +189,7 @@ async fn respond(
 }
 
 /// Tells the peer why, where there is something to tell.
-async fn refuse(drain: &mut dyn Drain, error: &NetError) {
+pub(super) async fn refuse(drain: &mut dyn Drain, error: &NetError) {
     let NetError::Session(error) = error else { return };
     if let Some(refusal) = error.clear_refusal() {
         let _ = send(drain, &refusal.to_bytes()).await;

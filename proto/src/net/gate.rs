@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::slots::Slots;
+
 /// What a [`Gate`] lets through.
 #[derive(Debug, Clone, Copy)]
 pub struct GateLimits {
@@ -26,7 +28,7 @@ pub struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { pending: 512, pending_per_address: 128, burst: 6000.0, per_second: 3000.0, addresses: 4096 }
+        Self { pending: 2048, pending_per_address: 512, burst: 6000.0, per_second: 3000.0, addresses: 4096 }
     }
 }
 
@@ -38,6 +40,8 @@ pub struct Gate(Arc<Mutex<State>>);
 struct State {
     limits: GateLimits,
     pending: usize,
+    /// When those come again who find none.
+    slots: Slots,
     /// How many of them come from each address.
     pending_from: HashMap<IpAddr, usize>,
     failures: HashMap<Option<IpAddr>, Failures>,
@@ -51,7 +55,13 @@ struct Failures {
 
 impl Gate {
     pub fn new(limits: GateLimits) -> Self {
-        Self(Arc::new(Mutex::new(State { limits, pending: 0, pending_from: HashMap::new(), failures: HashMap::new() })))
+        Self(Arc::new(Mutex::new(State {
+            slots: Slots::default(),
+            limits,
+            pending: 0,
+            pending_from: HashMap::new(),
+            failures: HashMap::new(),
+        })))
     }
 
     /// A place among the pending, until the pass is dropped. No address means that it does not
@@ -59,10 +69,11 @@ impl Gate {
     ///
     /// # Errors
     /// There is no place, or none for that address.
-    pub fn enter(&self, ip: Option<IpAddr>) -> Result<Pass, NoPlace> {
+    pub fn enter(&self, ip: Option<IpAddr>, now: Instant) -> Result<Pass, NoPlace> {
         let mut state = self.lock();
-        if state.pending >= state.limits.pending {
-            return Err(NoPlace::AtAll);
+        let pending = state.pending;
+        if pending >= state.limits.pending {
+            return Err(NoPlace::AtAll(state.slots.next(pending, now)));
         }
         let (from, most) = (ip.map(network), state.limits.pending_per_address);
         if let Some(from) = from {
@@ -141,7 +152,8 @@ fn network(ip: IpAddr) -> IpAddr {
 /// Why a stranger has to wait outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPlace {
-    AtAll,
+    /// There is one for it after this time, if it is like those before.
+    AtAll(Duration),
     ForAddress,
 }
 
@@ -153,6 +165,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.pending -= 1;
+        state.slots.finished(Instant::now());
         let Some(from) = self.1 else { return };
         if let Some(count) = state.pending_from.get_mut(&from) {
             *count -= 1;
@@ -176,24 +189,24 @@ mod tests {
 
     #[test]
     fn places_are_given_back() {
-        let gate = Gate::new(LIMITS);
-        let (first, second) = (gate.enter(None), gate.enter(None));
+        let (gate, now) = (Gate::new(LIMITS), Instant::now());
+        let (first, second) = (gate.enter(None, now), gate.enter(None, now));
         assert!(first.is_ok() && second.is_ok());
-        assert_eq!(gate.enter(None).unwrap_err(), NoPlace::AtAll);
+        assert!(matches!(gate.enter(None, now).unwrap_err(), NoPlace::AtAll(wait) if wait > Duration::ZERO));
         drop(first);
-        assert!(gate.enter(None).is_ok());
+        assert!(gate.enter(None, now).is_ok());
         drop(second);
         assert_eq!(gate.pending(), 0);
     }
 
     #[test]
     fn those_who_dawdle_at_one_address_keep_no_other_out() {
-        let gate = Gate::new(LIMITS);
-        let dawdler = gate.enter(ip("2001:db8::1")).unwrap();
-        assert_eq!(gate.enter(ip("2001:db8::2")).unwrap_err(), NoPlace::ForAddress);
-        assert!(gate.enter(ip("10.0.0.1")).is_ok());
+        let (gate, now) = (Gate::new(LIMITS), Instant::now());
+        let dawdler = gate.enter(ip("2001:db8::1"), now).unwrap();
+        assert_eq!(gate.enter(ip("2001:db8::2"), now).unwrap_err(), NoPlace::ForAddress);
+        assert!(gate.enter(ip("10.0.0.1"), now).is_ok());
         drop(dawdler);
-        assert!(gate.enter(ip("2001:db8::2")).is_ok());
+        assert!(gate.enter(ip("2001:db8::2"), now).is_ok());
         assert!(gate.lock().pending_from.is_empty(), "nothing is kept of those who left");
     }
 
