@@ -1,6 +1,11 @@
 //! A file through its renderers: `jinja|yaml`, or what its `#!` line says.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
 
 use proto::{Args, FunctionName, Map};
 
@@ -55,6 +60,8 @@ struct Shared {
     salt: jinja::Value,
     grains: jinja::Value,
     pillar: jinja::Value,
+    /// The pillar as functions give it, apart from the name `pillar`, as in Salt.
+    got: OnceCell<jinja::Value>,
     opts: jinja::Value,
 }
 
@@ -213,6 +220,7 @@ impl<'a> Renderer<'a> {
                     salt: jinja::salt(names),
                     grains: jinja::from_value(&proto::Value::Object(self.context.look.grains().clone())),
                     pillar: jinja::from_value(&proto::Value::Object(pillar.clone())),
+                    got: OnceCell::new(),
                     opts: jinja::from_value(&proto::Value::Object(self.context.opts.clone())),
                 })
             })
@@ -334,6 +342,12 @@ struct Reach<'r, 'a> {
 }
 
 impl Outside for Reach<'_, '_> {
+    fn pillar(&self) -> Option<jinja::Value> {
+        let pillar = || jinja::from_value(&proto::Value::Object(self.renderer.context.pillar.clone()));
+        let whole = self.renderer.pillar.is_none();
+        whole.then(|| self.renderer.shared().got.get_or_init(pillar).clone())
+    }
+
     fn load(&self, name: &str) -> Result<Option<Arc<Source>>, Box<Diagnostic>> {
         self.renderer.source(self.env, name)
     }

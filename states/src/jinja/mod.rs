@@ -54,6 +54,11 @@ pub trait Outside {
     /// Names of functions, for "did you mean".
     fn functions(&self) -> Vec<&'static str>;
     fn look(&self) -> &dyn Look;
+    /// The pillar that `pillar.get` gives parts of, shared by all templates of a compile; `None`
+    /// while the pillar itself is compiled.
+    fn pillar(&self) -> Option<Value> {
+        None
+    }
 }
 
 /// Parsed templates, kept by the name and settings that they were read with.

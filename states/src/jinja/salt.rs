@@ -5,7 +5,7 @@ use std::{any::Any, collections::HashSet, rc::Rc};
 use super::{
     Error, Eval, convert,
     object::{Args, Object},
-    value::Value,
+    value::{Key, Value},
 };
 use crate::{Diagnostic, functions::known};
 
@@ -97,6 +97,11 @@ impl Object for Function {
     }
 
     fn call(&self, eval: &mut Eval<'_>, args: Args) -> Result<Value, Error> {
+        if self.name == "pillar.get"
+            && let Some(found) = of_pillar(eval, &args)
+        {
+            return Ok(found);
+        }
         let first = args.get(0, "dest").cloned();
         let result = call(eval, &self.name, &args)?;
         if IN_PLACE.contains(&self.name.as_str())
@@ -116,6 +121,21 @@ impl Object for Function {
     fn any(&self) -> &dyn Any {
         self
     }
+}
+
+/// What `pillar.get` gives is the pillar's own in Salt: a template that changes it (`do
+/// config.update(…)`) changes it for all that are rendered after it. Formulas count on that.
+fn of_pillar(eval: &Eval<'_>, args: &Args) -> Option<Value> {
+    let plain = args.positional.len() <= 2 && args.named.keys().all(|name| matches!(name.as_str(), "key" | "default"));
+    let mut at = eval.outside.pillar().filter(|_| plain)?;
+    for part in args.get(0, "key")?.as_str()?.split(':') {
+        let next = match &at {
+            Value::Dict(dict) => dict.borrow().get(&Key::str(part))?.clone(),
+            _ => return None,
+        };
+        at = next;
+    }
+    matches!(at, Value::Dict(_) | Value::List(_)).then_some(at)
 }
 
 /// Calls an execution function with a template's values.

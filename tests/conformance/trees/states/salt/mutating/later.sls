@@ -1,0 +1,4 @@
+later:
+  test.nop:
+    - vars: {{ pillar.vars }}
+    - got: {{ salt['pillar.get']('vars') }}
