@@ -2,6 +2,7 @@
 //! measured in the same run. `cargo run --profile fast -p tests --bin bench -- --help`.
 
 mod agents;
+mod compiler;
 mod figures;
 mod operator;
 mod process;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Usage: bench [SCENE…] [--quick] [--no-salt] [--write]
 
-  SCENE      one or more of: salt fleet idle swarm drain
+  SCENE      one or more of: salt compile fleet idle swarm drain
              reconnect endurance (default: all)
   --quick    fewer runs and smaller swarms, to see that it works
   --no-salt  leave Salt out (it is installed from PyPI otherwise)
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
         }
         ["agents", address, count, folder, spooled] => {
             agents::main(address, count.parse().expect("a count"), folder.as_ref(), spooled.as_ref());
+            return ExitCode::SUCCESS;
+        }
+        ["compile", dir, sls, runs] => {
+            compiler::main(dir.as_ref(), sls, runs.parse().expect("a count"));
             return ExitCode::SUCCESS;
         }
         words if words.contains(&"--help") => {

@@ -9,6 +9,13 @@ pub fn memory(pid: u32) -> f64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
 }
 
+/// The most resident memory that this process ever had, in KiB.
+pub fn most_memory() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("/proc says it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+}
+
 /// Processor time so far, in seconds, of all its threads.
 pub fn cpu(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");

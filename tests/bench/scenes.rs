@@ -1,5 +1,6 @@
 //! What is measured: one scene for each kind of load, in a table.
 
+mod compile;
 mod fleet;
 mod swarm;
 
@@ -42,6 +43,7 @@ type Scene = fn(&Options) -> Vec<Row>;
 
 const SCENES: &[(&str, Scene)] = &[
     ("salt", salt),
+    ("compile", compile::compile),
     ("fleet", fleet::fleet),
     ("idle", fleet::idle),
     ("swarm", swarm::swarm),
