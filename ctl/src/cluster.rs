@@ -19,7 +19,7 @@ use proto::{
     message::{Query, Reply},
 };
 
-use crate::{cli::Global, client::Client, error::Error, term};
+use crate::{cli::Global, client::Client, compat::Roots, error::Error, term};
 use folder::{TAG, cannot, make_private, parent_folder, sweep};
 
 /// How long the cluster may take to stand.
@@ -63,10 +63,14 @@ impl Cluster {
         self.folder.join("master")
     }
 
-    pub async fn start(&mut self, minions: u16, global: &Global) -> Result<(), Error> {
+    pub async fn start(&mut self, minions: u16, roots: Option<&Roots>, global: &Global) -> Result<(), Error> {
         let dir = self.master_dir();
         let root = dir.join("root");
-        let config = format!("interface: 127.0.0.1\nport: 0\nroot_dir: {}\nauto_accept: true\n", root.display());
+        let mut config = format!("interface: 127.0.0.1\nport: 0\nroot_dir: {}\nauto_accept: true\n", root.display());
+        for (key, folder) in roots.map(Roots::keys).unwrap_or_default() {
+            // A text in JSON is one in YAML too.
+            config += &format!("{key}: {{base: [{}]}}\n", serde_json::json!(folder));
+        }
         self.daemon("master", "master", &dir, &config)?;
         let port = self.port(&root.join(layout::PORT_FILE)).await?;
         for (index, id) in names(minions).into_iter().enumerate() {

@@ -21,7 +21,7 @@ use states::{
     compile, stack,
 };
 
-pub use layout::Layout;
+pub use layout::{Layout, Roots, roots};
 pub use platforms::Platform;
 
 use crate::{catalogue, error::Error};

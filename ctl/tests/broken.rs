@@ -1,4 +1,5 @@
-//! Trees that are broken on purpose, and what a tired engineer reads about each.
+//! Trees that are broken on purpose, and what a tired engineer reads about each. A template that
+//! never ends is not among them: in a development build it takes minutes to run out of steps.
 
 mod sandbox;
 
@@ -81,7 +82,6 @@ broken! {
         ("pillar/web.sls", "web:\n  prot: 80\n"),
     ];
     recursion: [("salt/web.sls", "{% macro down(n) %}{{ down(n + 1) }}{% endmacro %}\n{{ down(0) }}\n")];
-    template_that_never_ends: [("salt/web.sls", "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}\n")];
     output_without_end: [("salt/web.sls", "{% for a in range(10000) %}{{ 'x' * 1000000 }}{% endfor %}\n")];
     anchor_bomb: [
         ("salt/web.sls", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\

@@ -19,9 +19,8 @@ fn documented(file: &str) -> BTreeSet<String> {
     let text = include_str!("../../docs/config.md");
     let section = text.split("\n## ").find(|section| section.starts_with(&format!("`{file}`"))).unwrap();
     let kept = section.split("the meaning is Salt's:").nth(1).and_then(|rest| rest.split(".\n").next());
-    let rows = section.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('`').nth(1));
-    let words = kept.unwrap_or_default().split('`').skip(1).step_by(2);
-    rows.chain(words).map(str::to_owned).collect()
+    let cells = section.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    cells.chain(kept).flat_map(|text| text.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::{
 ///   ctl apply web1 nginx pillar='{port: 8080}'
 ///   ctl apply '*' saltenv=dev queue=True    wait for a run that goes on already
 ///
-/// What failed is shown first, and what holds already is only counted: -v shows all. With
-/// --test, equal plans are shown once.
+/// What failed is shown first, and what holds already is only counted: -v shows
+/// all. With --test, equal plans are shown once.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -47,11 +47,11 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     logging::start(Some("warning"), config.keys.log_format.as_deref(), global.verbose)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let name = function.as_str().to_owned();
+    let format = global.out.unwrap_or(dispatch::natural_format(&function));
     let Called { ret, error } = minion::local::perform(&config, function, given, None);
     let good = ret.outcome == Ended::Ok;
     // A text that says why there is no value is for people to read, and not a result.
     if error.is_none() || !for_people(global) {
-        let format = global.out.unwrap_or(Format::Highstate);
         term::result(&output::block(format, HERE, &ret.value, good, global.verbose > 0))?;
     }
     if ret.truncated {

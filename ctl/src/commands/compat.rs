@@ -24,8 +24,9 @@ use crate::{
 ///   ctl run web1 grains.items --out json > web1.json
 ///   ctl compat /srv/salt --grains web1.json --pillar /srv/pillar
 ///
-/// Compiles every SLS for each platform, on any machine: no master, no minion; nothing is
-/// started. Exit codes: 0 everything compiles, 1 something does not, 2 nothing was done.
+/// Compiles every SLS for each platform, on any machine: no master, no minion;
+/// nothing is started. Exit codes: 0 everything compiles, 1 something does not,
+/// 2 nothing was done.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -96,10 +97,11 @@ fn verdict_text(verdict: &Verdict, sls: usize) -> String {
     let broken = if verdict.pillar_failed { "; its pillar is broken" } else { "" };
     if verdict.failed.is_empty() {
         let style = if verdict.pillar_failed { BAD } else { GOOD };
-        return paint(style, format!("all {sls} compile{broken}"));
+        let all = if sls == 1 { "it compiles".to_owned() } else { format!("all {sls} compile") };
+        return paint(style, all + broken);
     }
-    let count = paint(BAD, format!("{} of {sls} compile{broken}", verdict.compiled));
-    format!("{count}, not {}", some(&verdict.failed, 2))
+    let count = paint(BAD, format!("{} of {sls} compile", verdict.compiled));
+    format!("{count}, not {}{}", some(&verdict.failed, 2), paint(BAD, broken))
 }
 
 /// A few names, and how many more there are.

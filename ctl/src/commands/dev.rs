@@ -15,6 +15,7 @@ use crate::{
     cli::Global,
     client::block_on,
     cluster::{Cluster, folder, names, program},
+    compat,
     error::{Error, Exit, Outcome},
     term,
 };
@@ -24,14 +25,19 @@ use crate::{
 ///   ctl dev                                   until Ctrl-C; `ctl --dev …` elsewhere reaches it
 ///   ctl dev --minions 10
 ///   ctl dev -- run '*' cmd uptime             one command line, then it all goes away
+///   ctl dev --tree /srv -- apply '*' --test   with your states (/srv/salt, /srv/pillar)
 ///
-/// They are real processes that talk over TCP, in a temporary folder.
+/// They are real processes that talk over TCP, in a temporary folder. They run on
+/// this host: without --test, `apply` changes it.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
     /// How many minions
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     minions: u16,
+    /// State tree for them: a folder of SLS, or one with `salt` and `pillar` in it
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
     /// A command line of ctl to run there; its exit code becomes ours
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -45,12 +51,13 @@ pub fn run(args: Args, global: &Global) -> Outcome {
         return folder::janitor(&left);
     }
     let start = Instant::now();
+    let roots = args.tree.as_deref().map(compat::roots).transpose()?;
     let mut cluster = Cluster::begin()?;
     let outcome = block_on(async {
         // From here on a signal is noticed, and does not end us before the cluster.
         let mut stop = Stop::listen()?;
         tokio::select! {
-            started = cluster.start(args.minions, global) => started?,
+            started = cluster.start(args.minions, roots.as_ref(), global) => started?,
             () = stop.wait() => return Ok(Exit::INTERRUPTED),
         }
         match args.command.is_empty() {

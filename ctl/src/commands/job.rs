@@ -182,6 +182,7 @@ fn object(row: &JobRow) -> Value {
         "function": row.function,
         "args": row.args.to_salt(),
         "comment": row.comment,
+        "tree": row.tree.map(|tree| tree.to_string()),
         "expected": row.expected,
         "ends": row.ends.iter().map(|(outcome, n)| (outcome.to_string(), json!(n))).collect::<serde_json::Map<_, _>>(),
     })
@@ -228,6 +229,11 @@ fn whole(detail: &JobDetail) -> Value {
         })
     };
     let mut value = object(&detail.row);
+    value["revisions"] = detail
+        .revisions
+        .iter()
+        .map(|(env, at)| json!({"environment": env.to_string(), "root": at.root, "commit": at.commit}))
+        .collect();
     value["minions"] =
         detail.ends.iter().map(|e| (e.minion.to_string(), end(e))).collect::<serde_json::Map<_, _>>().into();
     value["open"] =
@@ -245,6 +251,12 @@ fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
     text += &line("started", &times::show_exact(row.jid.micros(), &times::now()));
     if let Some(comment) = &row.comment {
         text += &line("comment", comment);
+    }
+    if let Some(tree) = &row.tree {
+        text += &line("tree", &format!("{tree:.16}"));
+    }
+    for (env, at) in &detail.revisions {
+        text += &line("commit", &format!("{:.12} of {} ({env})", at.commit, at.root));
     }
     text.push('\n');
     for end in &detail.ends {

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     cli::Global,
-    error::{Exit, Outcome},
+    error::{Error, Exit, Outcome},
     output::{self, Format},
     term,
 };
@@ -46,6 +46,7 @@ pub enum Command {
 
 impl Command {
     pub fn run(self, global: &Global) -> Outcome {
+        self.check_config_dir(global)?;
         match self {
             Command::Run(args) => run::run(args, global),
             Command::Apply(args) => apply::run(args, global),
@@ -61,6 +62,23 @@ impl Command {
             Command::Master(args) => self::master::run(args, global),
             Command::Dev(args) => dev::run(args, global),
             Command::Completion(args) => completion::run(args),
+        }
+    }
+}
+
+impl Command {
+    /// A folder that was named and is not there is a slip, and not an empty configuration.
+    fn check_config_dir(&self, global: &Global) -> Result<(), Error> {
+        let needs_none = matches!(
+            self,
+            Command::Operator(_) | Command::Doc(_) | Command::Compat(_) | Command::Dev(_) | Command::Completion(_)
+        );
+        match &global.config_dir {
+            Some(dir) if !needs_none && !dir.is_dir() => {
+                Err(Error::nothing(format!("the configuration folder {} does not exist", dir.display()))
+                    .hint("--config-dir names the folder in which the files `master`, `minion` and `ctl` lie"))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -55,6 +55,39 @@ pub fn find(path: &Path) -> Result<Layout, Error> {
     }
 }
 
+/// The folders that a master is given for a tree.
+pub struct Roots {
+    states: PathBuf,
+    pillar: Option<PathBuf>,
+}
+
+impl Roots {
+    /// Keys of the master's configuration, each with its folder.
+    pub fn keys(&self) -> Vec<(&'static str, &Path)> {
+        let pillar = self.pillar.as_deref().map(|pillar| ("pillar_roots", pillar));
+        std::iter::once(("file_roots", self.states.as_path())).chain(pillar).collect()
+    }
+}
+
+/// Where the states and the pillar of a tree are.
+///
+/// # Errors
+/// No such folder, or none with SLS in it.
+pub fn roots(path: &Path) -> Result<Roots, Error> {
+    let layout = find(path)?;
+    let path = fs::canonicalize(path).map_err(|why| Error::nothing(format!("{}: {why}", path.display())))?;
+    let inside = if path.join("top.sls").is_file() { None } else { states_inside(&path) };
+    let pillar = match layout.pillar {
+        Pillar::Root(folder) => Some(folder),
+        Pillar::None | Pillar::File(_) => None,
+    };
+    Ok(Roots { states: inside.unwrap_or(path), pillar })
+}
+
+fn states_inside(path: &Path) -> Option<PathBuf> {
+    ["salt", "states"].map(|name| path.join(name)).into_iter().find(|folder| has_sls(folder))
+}
+
 fn one_root(path: &Path) -> Box<dyn Tree> {
     Box::new(Folders::new([("base".to_owned(), vec![path.to_owned()])]))
 }
@@ -125,7 +158,7 @@ fn repository(path: &Path) -> Option<Layout> {
     if path.join("top.sls").is_file() {
         return None;
     }
-    let states = ["salt", "states"].map(|name| path.join(name)).into_iter().find(|folder| has_sls(folder))?;
+    let states = states_inside(path)?;
     let what = format!("the tree in {}", file_name(&states));
     Some(Layout { what, files: one_root(&states), pillar: pillar_beside(&states) })
 }

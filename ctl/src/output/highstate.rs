@@ -16,8 +16,9 @@ use crate::term::{self, BAD, CHANGED, GOOD, VALUE, paint};
 /// Whether a return is what a state run gives: states keyed by `module_|-id_|-name_|-function`,
 /// or the list of errors that kept it from running.
 pub fn fits(value: &Value) -> bool {
+    let is_state = |(key, state): (&String, &Value)| key.contains("_|-") && state.get("result").is_some();
     match value {
-        Value::Object(states) => states.iter().all(|(key, state)| key.contains("_|-") && state.get("result").is_some()),
+        Value::Object(states) => !states.is_empty() && states.iter().all(is_state),
         Value::Array(errors) => !errors.is_empty() && errors.iter().all(Value::is_string),
         _ => false,
     }
@@ -317,6 +318,6 @@ mod tests {
         let value = json!(["Rendering SLS 'base:web' failed: Jinja error\nline 3"]);
         assert!(fits(&value));
         insta::assert_snapshot!(anstream::adapter::strip_str(&render("web1", &value, false)).to_string());
-        assert!(!fits(&json!(true)) && !fits(&json!({"a": 1})) && !fits(&json!([])));
+        assert!(!fits(&json!(true)) && !fits(&json!({"a": 1})) && !fits(&json!([])) && !fits(&json!({})));
     }
 }

@@ -89,7 +89,10 @@ impl Serialize for ByMinion<'_> {
 /// states.
 pub fn block(format: Format, minion: &str, value: &Value, good: bool, all: bool) -> String {
     match format {
-        Format::Highstate if highstate::fits(value) => highstate::render(minion, value, all),
+        // A list of texts is what kept states from running, unless all is well.
+        Format::Highstate if highstate::fits(value) && !(good && value.is_array()) => {
+            highstate::render(minion, value, all)
+        }
         Format::Nested | Format::Highstate => nested::render(minion, value, good),
         Format::Json => json(&keyed(minion, value)),
         Format::Jsonl => keyed(minion, value).to_string() + "\n",
