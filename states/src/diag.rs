@@ -7,11 +7,26 @@ use std::{fmt, fmt::Write as _, sync::Arc};
 pub struct Source {
     pub name: String,
     pub text: String,
+    /// The template that this text was rendered from.
+    pub origin: Option<Origin>,
+}
+
+/// Which line of a template each line of a rendered text came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub source: Arc<Source>,
+    /// Counted from 1, one for each line of the rendered text; 0 where nothing is known.
+    pub lines: Vec<u32>,
 }
 
 impl Source {
     pub fn new(name: &str, text: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), text: text.to_owned() })
+        Arc::new(Self { name: name.to_owned(), text: text.to_owned(), origin: None })
+    }
+
+    /// A text that `origin` was rendered to.
+    pub fn rendered(origin: Origin, text: String) -> Arc<Self> {
+        Arc::new(Self { name: origin.source.name.clone(), text, origin: Some(origin) })
     }
 
     /// Line `number`, counted from 1, without its end; empty when there is no such line.
@@ -40,11 +55,33 @@ impl Place {
     pub fn file(&self) -> &str {
         &self.source.name
     }
+
+    /// The place in the template that this one was rendered from, and whether its line is the same there.
+    fn written(&self) -> Option<(Place, bool)> {
+        let origin = self.source.origin.as_ref()?;
+        let line = *origin.lines.get((self.line as usize).checked_sub(1)?)?;
+        if line == 0 {
+            return None;
+        }
+        let (text, shown) = (origin.source.line(line), self.source.line(self.line));
+        if text.trim_end() == shown.trim_end() {
+            return Some((Place { source: origin.source.clone(), line, ..self.clone() }, true));
+        }
+        let indent = text.chars().take_while(|c| c.is_whitespace()).count();
+        let length = text.trim().chars().count();
+        let at = |number: usize| u32::try_from(number).unwrap_or(1);
+        Some((Place::new(&origin.source, line, at(indent) + 1, at(length)), false))
+    }
 }
 
 impl fmt::Display for Place {
+    /// `file:line:column`, as it was written: of a rendered text, the template's line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.source.name, self.line, self.column)
+        match self.written() {
+            Some((place, true)) => write!(f, "{}:{}:{}", place.source.name, place.line, place.column),
+            Some((place, false)) => write!(f, "{}:{}", place.source.name, place.line),
+            None => write!(f, "{}:{}:{}", self.source.name, self.line, self.column),
+        }
     }
 }
 
@@ -171,8 +208,27 @@ const SHOWN: usize = 160;
 
 fn snippet(out: &mut String, paint: Paint, arrow: &str, place: &Place) {
     let number = place.line.to_string();
+    match place.written() {
+        None => {
+            let _ = writeln!(out, "{}{} {place}", " ".repeat(number.len()), paint.blue(arrow));
+            line_of(out, paint, place);
+        }
+        Some((written, same)) => {
+            let pad = " ".repeat(written.line.to_string().len());
+            let _ = writeln!(out, "{pad}{} {place}", paint.blue(arrow));
+            line_of(out, paint, &written);
+            if !same {
+                let _ = writeln!(out, "  this is rendered to:");
+                line_of(out, paint, place);
+            }
+        }
+    }
+}
+
+/// The line of a place with what is meant underlined.
+fn line_of(out: &mut String, paint: Paint, place: &Place) {
+    let number = place.line.to_string();
     let pad = " ".repeat(number.len());
-    let _ = writeln!(out, "{pad}{} {place}", paint.blue(arrow));
     let line = place.source.line(place.line).replace('\t', " ");
     let column = (place.column as usize).saturating_sub(1);
     let total = line.chars().count();
@@ -246,6 +302,19 @@ mod tests {
              2 |   file.manged:\n  |   ^^^^^^^^^^^\n  \
              included from webserver/init.sls:1:1\n  hint: did you mean file.managed?\n"
         );
+    }
+
+    #[test]
+    fn a_rendered_line_is_shown_as_it_was_written() {
+        let template = Source::new("web.sls", "a:\n{% for x in y %}\n  b: {{ x }}\n{% endfor %}\n");
+        let lines = vec![1, 2, 3, 3];
+        let shown = Source::rendered(Origin { source: template, lines }, "a:\n\n  b: c: d\n".into());
+        let error = Diagnostic::new("bad").at(&Place::new(&shown, 3, 7, 1)).render(false);
+        assert_eq!(
+            error,
+            "error: bad\n --> web.sls:3\n  |\n3 |   b: {{ x }}\n  |   ^^^^^^^^^^\n  this is rendered to:\n  |\n3 |   b: c: d\n  |       ^\n"
+        );
+        assert_eq!(Place::new(&shown, 1, 1, 1).to_string(), "web.sls:1:1");
     }
 
     #[test]

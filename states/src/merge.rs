@@ -99,6 +99,19 @@ pub fn traverse_map<'v>(data: &'v Map, path: &str, delimiter: &str) -> Option<&'
     parts.try_fold(first, step)
 }
 
+/// As [`traverse_map`], to change what is there. Goes through mappings only.
+pub fn traverse_map_mut<'v>(data: &'v mut Map, path: &str, delimiter: &str) -> Option<&'v mut Value> {
+    let (first, rest) = match path.split_once(delimiter) {
+        Some((first, rest)) if !data.contains_key(path) => (first, Some(rest)),
+        _ => (path, None),
+    };
+    match (data.get_mut(first)?, rest) {
+        (found, None) => Some(found),
+        (Value::Object(inner), Some(rest)) => traverse_map_mut(inner, rest, delimiter),
+        _ => None,
+    }
+}
+
 fn key_of<'v>(map: &'v Map, part: &str) -> Option<&'v Value> {
     // A number in a path may mean a key that is a number.
     map.get(part).or_else(|| map.get(&crate::value::key(&Value::from(part.parse::<i64>().ok()?))))

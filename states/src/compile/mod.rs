@@ -2,6 +2,8 @@
 //!
 //! Everything here gives all problems it finds, not only the first.
 
+mod decrypt;
+mod ext_pillar;
 mod extend;
 mod high;
 mod low;

@@ -56,12 +56,23 @@ fn compile_here(context: &Context<'_>, roots: &dyn Tree, over: &Map) -> Pillar {
         available: HashMap::new(),
         ignored: HashSet::new(),
     };
+    let ext_first = opts.get("ext_pillar_first").and_then(Value::as_bool).unwrap_or(false);
+    let mut data = over.clone();
+    if ext_first {
+        data = work.with_external(data);
+        work.renderer.pillar = Some(data.clone());
+    }
     let matches = work.matches();
-    let mut data = work.render(&matches, over);
+    data = work.render(&matches, &data);
+    if !ext_first {
+        data = work.with_external(data);
+    }
     if !over.is_empty() {
         data = merge::merge(data, over.clone(), work.strategy, work.merge_lists);
     }
-    Pillar { data, errors: work.errors }
+    let mut errors = work.errors;
+    errors.extend(super::decrypt::pillar(context, &mut data));
+    Pillar { data, errors }
 }
 
 /// SLS that include one another may be nested this deeply.
@@ -84,6 +95,13 @@ struct Work<'a> {
 type Done = HashMap<String, Option<Map>>;
 
 impl Work<'_> {
+    /// What the `ext_pillar` of the configuration gives, merged over `data`.
+    fn with_external(&mut self, data: Map) -> Map {
+        let (found, errors) = super::ext_pillar::read(self.context);
+        self.errors.extend(errors);
+        found.into_iter().fold(data, |all, next| merge::merge(all, next, self.strategy, self.merge_lists))
+    }
+
     fn environments(&self) -> Vec<String> {
         let opts = self.context.opts;
         let known = self.roots.environments();

@@ -9,6 +9,7 @@ use std::{
 
 use proto::{Args, FunctionName, Map};
 
+use super::decrypt;
 use crate::{
     CallError, Context, Diagnostic, Look, Tree,
     diag::{Place, Source},
@@ -29,7 +30,7 @@ pub fn rendering() -> bool {
 #[derive(Debug, Clone)]
 pub enum Rendered {
     Data(Node),
-    Text(String),
+    Text(Arc<Source>),
 }
 
 /// Where a rendered file belongs.
@@ -95,7 +96,7 @@ impl<'a> Renderer<'a> {
         let source = match self.tree.read(env, path) {
             Ok(None) => None,
             Ok(Some(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => Some(Arc::new(Source { name: path.to_owned(), text })),
+                Ok(text) => Some(Arc::new(Source { name: path.to_owned(), text, origin: None })),
                 Err(why) => return Err(not_utf8(path, &why)),
             },
             Err(why) => return Err(Box::new(Diagnostic::new(format!("{path} cannot be read: {why}")))),
@@ -126,7 +127,7 @@ impl<'a> Renderer<'a> {
             Some(pipe) if !pipe.starts_with('/') => pipe.trim(),
             _ => default,
         };
-        let mut rendered = Rendered::Text(source.text.clone());
+        let mut rendered = Rendered::Text(source.clone());
         for step in steps(pipe) {
             rendered = self.step(rendered, &step, source, at, extra)?;
         }
@@ -145,6 +146,9 @@ impl<'a> Renderer<'a> {
         let text = match input {
             Rendered::Text(text) => text,
             data @ Rendered::Data(_) if name == "yamlex" => return Ok(data),
+            Rendered::Data(node) if decrypt::NAMES.contains(&name) => {
+                return decrypt::node(self.context, name, &node).map(Rendered::Data);
+            }
             Rendered::Data(_) => {
                 return Err(at_first_line(
                     source,
@@ -153,25 +157,22 @@ impl<'a> Renderer<'a> {
             }
         };
         match name {
-            "jinja" => {
-                let text = if text == source.text {
-                    self.jinja(source, at, extra)?
-                } else {
-                    self.jinja(&Source::new(&source.name, &text), at, extra)?
-                };
-                Ok(Rendered::Text(text))
-            }
-            "yaml" | "yamlex" => self.yaml(source, &text, at).map(Rendered::Data),
-            "json" => json(source, &text).map(Rendered::Data),
+            "jinja" => self.jinja(&text, at, extra).map(Rendered::Text),
+            "yaml" | "yamlex" => yaml_data(&text).map(Rendered::Data),
+            "json" => json(&text).map(Rendered::Data),
             "text" => Ok(Rendered::Text(text)),
+            name if decrypt::NAMES.contains(&name) => {
+                let plain = decrypt::text(self.context, name, &text.text)?;
+                Ok(Rendered::Text(Arc::new(Source { text: plain, ..Source::clone(&text) })))
+            }
             _ => Err(Box::new(
                 at_first_line(source, format!("the renderer {name} is not available"))
-                    .hint("known renderers: jinja, yaml, json, text, yamlex"),
+                    .hint("known renderers: jinja, yaml, json, text, yamlex, gpg, age"),
             )),
         }
     }
 
-    fn jinja(&self, source: &Arc<Source>, at: Where<'_>, extra: &Map) -> Result<String, Box<Diagnostic>> {
+    fn jinja(&self, source: &Arc<Source>, at: Where<'_>, extra: &Map) -> Result<Arc<Source>, Box<Diagnostic>> {
         let outside = Reach { renderer: self, env: at.env };
         let setup = Setup {
             outside: &outside,
@@ -182,17 +183,6 @@ impl<'a> Renderer<'a> {
             extra,
         };
         jinja::render(&setup, source)
-    }
-
-    fn yaml(&self, source: &Arc<Source>, text: &str, at: Where<'_>) -> Result<Node, Box<Diagnostic>> {
-        let shown = Arc::new(Source { name: source.name.clone(), text: text.to_owned() });
-        let node = yaml::parse_source(&shown).map_err(|mut why| {
-            if text != source.text {
-                why.chain.push(crate::diag::Frame { what: as_rendered(at), place: None });
-            }
-            Box::new(why)
-        })?;
-        Ok(if is_falsy(&node) { empty(&shown) } else { node })
     }
 
     fn names(&self, at: Where<'_>) -> Vec<(&'static str, jinja::Value)> {
@@ -228,15 +218,6 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// The line's number is not that of the file: says how to see what it is a line of.
-fn as_rendered(at: Where<'_>) -> String {
-    let command = format!("ctl call slsutil.renderer salt://{} default_renderer=jinja", at.path);
-    match at.path.is_empty() || at.env != "base" {
-        true => "the line is counted in the rendered text".into(),
-        false => format!("the line is counted in the rendered text, which this shows:\n    {command}"),
-    }
-}
-
 fn not_utf8(path: &str, why: &std::string::FromUtf8Error) -> Box<Diagnostic> {
     let (good, bad) = why.as_bytes().split_at(why.utf8_error().valid_up_to());
     let source = Source::new(path, &String::from_utf8_lossy(why.as_bytes()));
@@ -267,6 +248,11 @@ fn at_first_line(source: &Arc<Source>, message: String) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(message).at(&Place::new(source, 1, 1, u32::try_from(length).unwrap_or(1))))
 }
 
+fn yaml_data(text: &Arc<Source>) -> Result<Node, Box<Diagnostic>> {
+    let node = yaml::parse_source(text)?;
+    Ok(if is_falsy(&node) { empty(text) } else { node })
+}
+
 fn empty(source: &Arc<Source>) -> Node {
     Node { data: yaml::Data::Map(Arc::default()), source: source.clone(), line: 1, column: 1, length: 1 }
 }
@@ -283,24 +269,20 @@ fn is_falsy(node: &Node) -> bool {
 }
 
 /// JSON is YAML enough for a place at every value.
-fn json(source: &Arc<Source>, text: &str) -> Result<Node, Box<Diagnostic>> {
-    let body = match text.split_once('\n') {
+fn json(text: &Arc<Source>) -> Result<Node, Box<Diagnostic>> {
+    let body = match text.text.split_once('\n') {
         Some((first, rest)) if first.starts_with("#!") => format!("\n{rest}"),
-        _ => text.to_owned(),
+        _ => text.text.clone(),
     };
-    if let Err(why) = serde_json::from_str::<serde::de::IgnoredAny>(&body) {
-        let shown = Arc::new(Source { name: source.name.clone(), text: body });
-        let (line, column) = (u32::try_from(why.line()).unwrap_or(1), u32::try_from(why.column()).unwrap_or(1));
+    let shown = Arc::new(Source { text: body, ..Source::clone(text) });
+    if let Err(why) = serde_json::from_str::<serde::de::IgnoredAny>(&shown.text) {
+        let at = |number: usize| u32::try_from(number).unwrap_or(1).max(1);
         let message = why.to_string();
         let cause = message.split(" at line ").next().unwrap_or(&message);
-        return Err(Box::new(Diagnostic::new(format!("this is not valid JSON: {cause}")).at(&Place::new(
-            &shown,
-            line.max(1),
-            column.max(1),
-            1,
-        ))));
+        let place = Place::new(&shown, at(why.line()), at(why.column()), 1);
+        return Err(Box::new(Diagnostic::new(format!("this is not valid JSON: {cause}")).at(&place)));
     }
-    yaml::parse(&source.name, &body).map_err(Box::new)
+    yaml::parse_source(&shown).map_err(Box::new)
 }
 
 /// `tplpath`, `slspath` and their like, as Salt makes them.

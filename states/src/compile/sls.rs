@@ -104,9 +104,7 @@ impl Compiler<'_> {
         self.number(&mut state);
         if let Some(from) = from {
             for problem in &mut problems[before..] {
-                if problem.chain.is_empty() {
-                    problem.chain.push(crate::diag::Frame { what: "included from".into(), place: Some(from.place()) });
-                }
+                problem.chain.push(crate::diag::Frame { what: "included from".into(), place: Some(from.place()) });
             }
         }
         state

@@ -211,7 +211,7 @@ fn rendered(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     }
     match work.render_with(&source, at, &extra, &pipe).map_err(CallError::Diagnostic)? {
         Rendered::Data(node) => Ok(yaml::to_value(&node)),
-        Rendered::Text(text) => Ok(Value::String(text)),
+        Rendered::Text(text) => Ok(Value::String(text.text.clone())),
     }
 }
 

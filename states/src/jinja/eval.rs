@@ -29,6 +29,13 @@ pub struct Eval<'a> {
     context: Rc<Names>,
     pub(super) frame: Rc<Frame>,
     pub(super) out: String,
+    /// How many captures are open; within one, the main template's own output.
+    captures: usize,
+    /// Where the statement that writes stands, and whether its text has that template's lines.
+    pub(super) writing: (u32, bool),
+    /// For each line of the output so far the template's line, and whether anything stands on it.
+    lines: Vec<(u32, bool)>,
+    traced: bool,
     /// The source of the template that is being evaluated.
     pub(super) source: Arc<Source>,
     pub(super) modules: HashMap<String, Rc<Module>>,
@@ -67,6 +74,10 @@ impl<'a> Eval<'a> {
             context,
             frame,
             out: String::new(),
+            captures: 0,
+            writing: (0, false),
+            lines: vec![(0, false)],
+            traced: true,
             source: Source::new("", ""),
             modules: HashMap::new(),
             loaded: HashMap::new(),
@@ -115,13 +126,52 @@ impl<'a> Eval<'a> {
             return error("this template writes more than 64 MiB");
         }
         self.out.push_str(text);
+        if self.captures == 1 && self.traced {
+            self.trace(text);
+        }
         Ok(())
+    }
+
+    /// As [`write`](Self::write), of a statement that others may have run inside.
+    pub(super) fn write_at(&mut self, span: Span, text: &str) -> Result<(), Error> {
+        self.writing = (span.line, false);
+        self.write(text)
+    }
+
+    /// From here on the output has lines of another template.
+    pub(super) fn forget_lines(&mut self) {
+        self.lines.clear();
+        self.traced = false;
+    }
+
+    /// Notes which line of the template the lines of the output come from.
+    fn trace(&mut self, text: &str) {
+        let (mut number, own) = self.writing;
+        for (i, part) in text.split('\n').enumerate() {
+            if i > 0 {
+                number += u32::from(own);
+                self.lines.push((number, false));
+            }
+            if let Some(line) = self.lines.last_mut()
+                && !line.1
+                && !part.trim().is_empty()
+            {
+                *line = (number, true);
+            }
+        }
+    }
+
+    /// The template's line of each line that was written.
+    pub(super) fn lines(&self) -> Vec<u32> {
+        self.lines.iter().map(|(line, _)| *line).collect()
     }
 
     /// What `body` writes, apart from the output around it.
     pub(super) fn capture(&mut self, body: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<String, Error> {
         let outer = std::mem::take(&mut self.out);
+        self.captures += 1;
         let result = body(self);
+        self.captures -= 1;
         let written = std::mem::replace(&mut self.out, outer);
         result.map(|()| written)
     }

@@ -35,7 +35,7 @@ use proto::{Args, Map};
 pub use uses::{Use, What, uses};
 pub use value::Value;
 
-use crate::{CallError, Diagnostic, Look, diag::Source};
+use crate::{CallError, Diagnostic, Look, diag::{Origin, Source}};
 
 /// Boxed, since every step of a template may give one.
 pub type Error = Box<Diagnostic>;
@@ -94,20 +94,21 @@ pub struct Setup<'a> {
     pub extra: &'a Map,
 }
 
-/// Renders a text. The final line end is kept, as Salt does.
-pub fn render(setup: &Setup<'_>, source: &Arc<Source>) -> Result<String, Error> {
+/// Renders a text. The final line end is kept, as Salt does. What is given knows which lines of the
+/// template its own lines come from.
+pub fn render(setup: &Setup<'_>, source: &Arc<Source>) -> Result<Arc<Source>, Error> {
     let header = file_options(&source.text);
-    let (source, whitespace) = match header {
+    let (template, whitespace) = match header {
         Some((text, options)) => (Source::new(&source.name, &text), options.over(setup.whitespace)),
         None => (source.clone(), setup.whitespace),
     };
-    let template = setup.templates.parse(&source, whitespace)?;
+    let parsed = setup.templates.parse(&template, whitespace)?;
     let mut eval = Eval::new(setup, whitespace);
-    let mut text = eval.template(&template)?;
-    if source.text.ends_with('\n') {
+    let mut text = eval.template(&parsed)?;
+    if template.text.ends_with('\n') {
         text.push('\n');
     }
-    Ok(text)
+    Ok(Source::rendered(Origin { lines: eval.lines(), source: template }, text))
 }
 
 /// `#jinja2: {"trim_blocks": true}` in the first line, or behind a `#!` line.

@@ -116,6 +116,7 @@ impl Eval<'_> {
                 }
             }
             self.out.clear();
+            self.forget_lines();
             // What stands behind `extends` only sets names.
             let rest = template.body.iter().skip_while(|other| !std::ptr::eq(*other, stmt)).skip(1);
             let quiet = self.capture(|this| {
@@ -148,6 +149,7 @@ impl Eval<'_> {
     }
 
     fn stmt(&mut self, stmt: &Stmt) -> Result<Flow, Error> {
+        self.writing = (stmt.span.line, false);
         self.burn().and_then(|()| self.stmt_kind(stmt)).map_err(|mut error| {
             error.place.get_or_insert_with(|| self.place(stmt.span));
             error
@@ -156,13 +158,16 @@ impl Eval<'_> {
 
     fn stmt_kind(&mut self, stmt: &Stmt) -> Result<Flow, Error> {
         match &stmt.kind {
-            StmtKind::Text(text) => self.write(text)?,
+            StmtKind::Text(text) => {
+                self.writing.1 = true;
+                self.write(text)?;
+            }
             StmtKind::Print(expr) => {
                 let value = self.expr(expr)?;
                 let value = value.defined()?;
                 let mut text = String::new();
                 print::output(&mut text, &value);
-                self.write(&text)?;
+                self.write_at(stmt.span, &text)?;
             }
             StmtKind::If { arms, otherwise } => {
                 for (test, body) in arms {
@@ -186,12 +191,12 @@ impl Eval<'_> {
             StmtKind::Call { params, call } => {
                 let caller = self.macro_value(params);
                 let value = self.call_expr(call, Some(caller))?;
-                self.write(&print::str(&value))?;
+                self.write_at(stmt.span, &print::str(&value))?;
             }
             StmtKind::FilterBlock { filters, body } => {
                 let text = self.captured_body(body)?;
                 let value = self.filtered(text.into(), filters)?;
-                self.write(&print::str(&value))?;
+                self.write_at(stmt.span, &print::str(&value))?;
             }
             StmtKind::With { set, body } => return self.with(set, body),
             StmtKind::Scope(body) => {
@@ -501,7 +506,7 @@ impl Eval<'_> {
         let given = if context { Some(Rc::new(self.frame.snapshot())) } else { None };
         let frame = Frame::root(given, self.globals.clone());
         let text = self.run(&template, frame).map_err(|error| self.through("included from", error, stmt))?;
-        self.write(&text)
+        self.write_at(stmt.span, &text)
     }
 
     fn import(&mut self, name: &Value, context: bool, stmt: &Stmt) -> Result<Rc<Module>, Error> {
