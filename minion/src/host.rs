@@ -123,6 +123,14 @@ impl Host for Local {
     fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         std::os::unix::fs::lchown(path, uid, gid)
     }
+
+    fn hard_link(&self, target: &Path, path: &Path) -> io::Result<()> {
+        std::fs::hard_link(target, path)
+    }
+
+    fn set_times(&self, path: &Path, atime: Option<i64>, mtime: Option<i64>) -> io::Result<()> {
+        files::set_times(path, atime, mtime)
+    }
 }
 
 impl System for Local {
@@ -192,5 +200,11 @@ impl Host for Scoped {
     }
     fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         self.system.set_owner(path, uid, gid)
+    }
+    fn hard_link(&self, target: &Path, path: &Path) -> io::Result<()> {
+        self.system.hard_link(target, path)
+    }
+    fn set_times(&self, path: &Path, atime: Option<i64>, mtime: Option<i64>) -> io::Result<()> {
+        self.system.set_times(path, atime, mtime)
     }
 }

@@ -16,7 +16,13 @@ pub mod json;
 pub mod look;
 pub mod matching;
 pub mod merge;
+pub mod modules;
+pub mod plan;
+pub mod resource;
+pub mod run;
 pub mod stack;
+#[cfg(test)]
+mod testing;
 pub mod tree;
 pub mod value;
 pub mod yaml;

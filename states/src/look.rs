@@ -71,6 +71,15 @@ pub struct Output {
     pub truncated: bool,
 }
 
+/// What a dry run has planned so far, beyond files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Expected {
+    Package(String),
+    User(String),
+    Group(String),
+    Service(String),
+}
+
 /// What may be read of a host.
 pub trait Look: Send + Sync {
     fn grains(&self) -> &Map;
@@ -92,6 +101,16 @@ pub trait Look: Send + Sync {
     /// Starts a command that is known to change nothing (`dpkg-query`, `systemctl is-active`).
     /// What may be started is ours to choose; a user's command goes through [`Host::run`].
     fn probe(&self, command: &Command) -> io::Result<Output>;
+
+    /// Whether an earlier state of this dry run would make it. Always false on a real host.
+    fn expects(&self, _what: &Expected) -> bool {
+        false
+    }
+
+    /// Whether this is a dry run in which any package would be installed.
+    fn expects_packages(&self) -> bool {
+        false
+    }
 }
 
 /// What may be changed on a host.
@@ -109,4 +128,17 @@ pub trait Host: Look {
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()>;
     /// `None` leaves that half as it is; does not follow a link.
     fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()>;
+
+    /// Another name for the same file.
+    fn hard_link(&self, _target: &Path, _path: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sets the times of access and change, in seconds since 1970; `None` leaves one as it is.
+    fn set_times(&self, _path: &Path, _atime: Option<i64>, _mtime: Option<i64>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Tells a dry run what would be there from now on. A real host knows by itself.
+    fn expect(&self, _what: Expected) {}
 }

@@ -19,6 +19,7 @@ use proto::{Map, Value};
 
 pub use high::{Arg, Decl, High, StateDecl};
 pub use low::Chunk;
+pub use order::{Group, Kind, Step};
 pub use render::{Rendered, Renderer, Where, rendering};
 pub use top::{Matches, Strategy};
 
@@ -77,11 +78,11 @@ impl<'a> Compiler<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        low::compile(high, self.context)
+        low::compile(high, self.context).map(chunks)
     }
 
     /// The low state of some SLS as they are run.
-    pub fn low_of(&mut self, sls: &[String], options: &Options) -> Result<Vec<Chunk>, Problems> {
+    pub fn low_of(&mut self, sls: &[String], options: &Options) -> Result<Vec<Step>, Problems> {
         let mut matches = Matches::new();
         matches.insert(options.saltenv.clone().unwrap_or_else(|| "base".into()), sls.to_vec());
         let (high, problems) = self.render_highstate(&matches);
@@ -89,7 +90,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The low state of what the top file gives this minion.
-    pub fn low_of_top(&mut self, options: &Options) -> Result<Vec<Chunk>, Problems> {
+    pub fn low_of_top(&mut self, options: &Options) -> Result<Vec<Step>, Problems> {
         let matches = self.top_matches(options.saltenv.as_deref()).map_err(|why| vec![why])?;
         let (high, problems) = self.render_highstate(&matches);
         self.finish(high, problems, options)
@@ -109,7 +110,7 @@ impl<'a> Compiler<'a> {
         mut high: High,
         mut problems: Problems,
         options: &Options,
-    ) -> Result<Vec<Chunk>, Problems> {
+    ) -> Result<Vec<Step>, Problems> {
         high.exclude.extend(options.exclude.iter().filter_map(high::Exclude::from_value));
         problems.extend(extend::reconcile(&mut high, false));
         problems.extend(verify::verify(&high));
@@ -123,12 +124,30 @@ impl<'a> Compiler<'a> {
         low::compile(high, self.context)
     }
 
+    /// The low state of an SLS that is given as a text.
+    pub fn low_of_text(&mut self, text: &str) -> Result<Vec<Step>, Problems> {
+        let source = crate::diag::Source::new("template", text);
+        let at = Where { env: "base", sls: "", path: "" };
+        let rendered = self.renderer.render(&source, at, &Map::new()).map_err(|why| vec![*why])?;
+        let Rendered::Data(node) = rendered else {
+            return Err(vec![Diagnostic::new("the template renders to text, not to data")]);
+        };
+        let mut problems = Problems::new();
+        let high = self.high_from_node(&node, "", "base", &mut problems);
+        self.finish(high, problems, &Options::default())
+    }
+
     /// Low chunks from high data that a caller gives (`state.high`).
-    pub fn low_of_high(&mut self, data: &Map) -> Result<Vec<Chunk>, Problems> {
+    pub fn low_of_high(&mut self, data: &Map) -> Result<Vec<Step>, Problems> {
         let text = crate::yaml::emit(&Value::Object(data.clone()));
         let node = crate::yaml::parse("high data", &text).map_err(|why| vec![why])?;
         let mut problems = Problems::new();
         let high = self.high_from_node(&node, "", "base", &mut problems);
         self.finish(high, problems, &Options::default())
     }
+}
+
+/// The chunks of some steps.
+pub fn chunks(steps: Vec<Step>) -> Vec<Chunk> {
+    steps.into_iter().map(|step| step.chunk).collect()
 }

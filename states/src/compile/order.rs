@@ -16,8 +16,8 @@ use super::{Chunk, High, Problems};
 use crate::{Context, Diagnostic, glob, value};
 
 /// Requisites by their weight: of several that bind one state, the heaviest decide its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
     Onfail,
     OnfailAny,
     OnfailAll,
@@ -28,6 +28,48 @@ enum Kind {
     Watch,
     WatchAny,
     Prereq,
+}
+
+/// Requisites that mean the same but for how many of their targets count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Onfail,
+    Require,
+    Onchanges,
+    Watch,
+    Prereq,
+}
+
+impl Kind {
+    pub fn group(self) -> Group {
+        match self {
+            Kind::Onfail | Kind::OnfailAny | Kind::OnfailAll => Group::Onfail,
+            Kind::Require | Kind::RequireAny => Group::Require,
+            Kind::Onchanges | Kind::OnchangesAny => Group::Onchanges,
+            Kind::Watch | Kind::WatchAny => Group::Watch,
+            Kind::Prereq => Group::Prereq,
+        }
+    }
+
+    pub fn is_any(self) -> bool {
+        matches!(self, Kind::OnfailAny | Kind::RequireAny | Kind::OnchangesAny | Kind::WatchAny)
+    }
+
+    pub fn is_all(self) -> bool {
+        self == Kind::OnfailAll
+    }
+}
+
+/// One step of a run: a state, or the trial of one that another is a `prereq` of.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub chunk: Chunk,
+    /// Only tried: nothing is changed.
+    pub trial: bool,
+    /// The step that tried this one before.
+    pub tried: Option<usize>,
+    /// What it waits for: the kind, and which step.
+    pub needs: Vec<(Kind, usize)>,
 }
 
 /// In the order in which a state's requisites are looked at.
@@ -68,7 +110,8 @@ struct Graph {
     by_sls: IndexMap<String, Vec<usize>>,
 }
 
-pub fn order(chunks: Vec<Chunk>, high: &High, context: &Context<'_>) -> Result<Vec<Chunk>, Problems> {
+/// The chunks in the order in which they run, with what each of them waits for.
+pub fn order(chunks: Vec<Chunk>, high: &High, context: &Context<'_>) -> Result<Vec<Step>, Problems> {
     let mut graph = Graph::new(chunks);
     let disabled: Vec<String> = match context.opts.get("disabled_requisites") {
         Some(Value::Array(items)) => items.iter().map(value::python_str).collect(),
@@ -94,7 +137,7 @@ pub fn order(chunks: Vec<Chunk>, high: &High, context: &Context<'_>) -> Result<V
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(sorted.into_iter().map(|node| graph.chunks[graph.nodes[node].chunk].clone()).collect())
+    Ok(graph.into_steps(&sorted))
 }
 
 impl Graph {
@@ -351,6 +394,30 @@ impl Graph {
             data.insert("order".into(), if exact { whole(order) } else { value::float(order) });
         }
         order
+    }
+
+    fn into_steps(self, sorted: &[usize]) -> Vec<Step> {
+        let mut position = vec![0; self.nodes.len()];
+        let mut trial_of = vec![None; self.nodes.len()];
+        for (at, &node) in sorted.iter().enumerate() {
+            position[node] = at;
+            if let Some(check) = self.nodes[node].check {
+                trial_of[check] = Some(node);
+            }
+        }
+        let mut chunks: Vec<Option<Chunk>> = self.chunks.into_iter().map(Some).collect();
+        let mut steps = Vec::with_capacity(sorted.len());
+        for &node in sorted {
+            let Node { chunk, check, incoming, .. } = &self.nodes[node];
+            // Only a chunk that is tried is there twice; its own step comes last.
+            let trial = trial_of[node].is_some();
+            let data = if trial { chunks[*chunk].clone() } else { chunks[*chunk].take() };
+            let Some(data) = data else { continue };
+            let needs = incoming.iter().flat_map(|(from, kinds)| kinds.iter().map(|kind| (*kind, position[*from])));
+            let needs = needs.collect();
+            steps.push(Step { chunk: data, trial, tried: check.map(|check| position[check]), needs });
+        }
+        steps
     }
 
     /// The states that wait for each other, as a chain.

@@ -3,6 +3,7 @@
 //! One file a module of Salt's, with its rows; [`TABLE`] has them all.
 
 mod alternatives;
+mod apply;
 mod args;
 mod config;
 mod cp;
@@ -24,11 +25,12 @@ use std::sync::LazyLock;
 
 use crate::{Function, call::Param};
 
-pub use args::Given;
+pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 15] = [
+    let tables: [&'static [Function]; 16] = [
         alternatives::TABLE,
+        apply::TABLE,
         config::TABLE,
         cp::TABLE,
         defaults::TABLE,
@@ -53,12 +55,12 @@ pub fn all() -> &'static [&'static Function] {
 }
 
 /// A required parameter.
-const fn need(name: &'static str) -> Param {
+pub const fn need(name: &'static str) -> Param {
     Param { name, default: None }
 }
 
 /// A parameter with its default, as Salt writes it.
-const fn opt(name: &'static str, default: &'static str) -> Param {
+pub const fn opt(name: &'static str, default: &'static str) -> Param {
     Param { name, default: Some(default) }
 }
 

@@ -6,7 +6,7 @@ use super::{args::Given, args::list, need, opt};
 use crate::{
     CallError, Context, Effect, Function,
     call::Param,
-    compile::{Chunk, Compiler, Options, Problems},
+    compile::{Chunk, Compiler, Options, Problems, chunks},
     glob, merge,
 };
 
@@ -73,7 +73,7 @@ pub const TABLE: &[Function] = &[
 ];
 
 /// `pillar=` of the command line lies over the pillar.
-fn with_pillar(
+pub(super) fn with_pillar(
     context: &Context<'_>,
     args: &Args,
     show: fn(&Context<'_>, &Args) -> Result<Value, CallError>,
@@ -96,7 +96,7 @@ fn over_pillar(
     show(&Context { pillar: &pillar, ..context.copy() }, args)
 }
 
-fn options(context: &Context<'_>, args: &Args) -> Options {
+pub(super) fn options(context: &Context<'_>, args: &Args) -> Options {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let saltenv = args.named.get("saltenv").or_else(|| context.opts.get("saltenv")).and_then(text);
     Options {
@@ -110,7 +110,7 @@ fn options(context: &Context<'_>, args: &Args) -> Options {
 }
 
 /// What is wrong with a tree, as one error. With several, all of them.
-fn failed(context: &Context<'_>, problems: Problems) -> CallError {
+pub(super) fn failed(context: &Context<'_>, problems: Problems) -> CallError {
     context.retcode.store(1, std::sync::atomic::Ordering::Relaxed);
     let mut problems = problems;
     match problems.len() {
@@ -119,7 +119,7 @@ fn failed(context: &Context<'_>, problems: Problems) -> CallError {
     }
 }
 
-fn refuse_broken_pillar(context: &Context<'_>) -> Result<(), CallError> {
+pub(super) fn refuse_broken_pillar(context: &Context<'_>) -> Result<(), CallError> {
     match context.pillar.get("_errors") {
         Some(Value::Array(errors)) if !errors.is_empty() => {
             let shown: Vec<String> = errors.iter().map(crate::value::python_str).collect();
@@ -158,7 +158,7 @@ fn show_highstate(context: &Context<'_>, args: &Args) -> Result<Value, CallError
 
 fn show_lowstate(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     refuse_broken_pillar(context)?;
-    Compiler::new(context).low_of_top(&options(context, args)).map(shown).map_err(|problems| failed(context, problems))
+    Compiler::new(context).low_of_top(&options(context, args)).map(chunks).map(shown).map_err(|problems| failed(context, problems))
 }
 
 fn show_top(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
@@ -169,11 +169,11 @@ fn show_top(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
 }
 
 fn show_states(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
-    let chunks =
+    let steps =
         Compiler::new(context).low_of_top(&options(context, args)).map_err(|problems| failed(context, problems))?;
     let mut seen: Vec<String> = Vec::new();
-    for chunk in &chunks {
-        let sls = chunk.text("__sls__").to_owned();
+    for step in &steps {
+        let sls = step.chunk.text("__sls__").to_owned();
         if !seen.contains(&sls) {
             seen.push(sls);
         }

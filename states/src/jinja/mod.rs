@@ -18,7 +18,7 @@ mod object;
 mod operators;
 mod parser;
 mod print;
-mod regex;
+pub(crate) mod regex;
 mod salt;
 mod scope;
 mod statements;

@@ -1,0 +1,328 @@
+//! Where the content of a file comes from: `source`, `contents` and their kin, templates.
+
+use std::{path::Path, time::Duration};
+
+use proto::{Args, Map, Value};
+use sha2::Digest;
+
+use crate::{
+    Command,
+    compile::{Rendered, Renderer, Where},
+    diag::Source,
+    functions::truth,
+    plan::{Call, StateError, failed},
+    resource::files::LIMIT,
+    value,
+};
+
+/// What a file is to hold.
+pub struct Content {
+    pub bytes: Vec<u8>,
+    /// Where it came from, if from a `source` that has a mode of its own.
+    pub source: Option<String>,
+}
+
+/// The content that a state's arguments ask for; `None` if they ask for none.
+pub fn wanted(call: &Call<'_>, extra: &Map) -> Result<Option<Content>, StateError> {
+    let given = ["contents", "contents_pillar", "contents_grains"].map(|key| call.value(key).map(|value| (key, value)));
+    let given: Vec<(&str, &Value)> = given.into_iter().flatten().collect();
+    let has_source = call.value("source").is_some_and(truth);
+    if has_source && !given.is_empty() {
+        return failed(
+            "'source' cannot be used in combination with 'contents', 'contents_pillar', or 'contents_grains'",
+        );
+    }
+    if let ([_, ..], Some("keep")) = (&given[..], call.text("mode").map(|mode| mode.to_lowercase()).as_deref()) {
+        return failed(
+            "Mode preservation cannot be used in combination with 'contents', 'contents_pillar', or \
+             'contents_grains'",
+        );
+    }
+    let (key, value) = match given[..] {
+        [] if has_source => return from_source(call, extra).map(Some),
+        [] => return Ok(None),
+        [one] => one,
+        _ => return failed("Only one of 'contents', 'contents_pillar', and 'contents_grains' is permitted"),
+    };
+    let value = looked_up(call, key, value)?;
+    if !call.flag("allow_empty", true) && !truth(&value) {
+        let id = if key == "contents" { "'contents'".to_owned() } else { format!("{key} {}", call.text_or(key, "")) };
+        return failed(format!(
+            "{id} value would result in empty contents. Set allow_empty to True to allow the managed file to be empty."
+        ));
+    }
+    let text = lines(&value, call.flag("contents_newline", true));
+    let bytes = match call.some_text("template") {
+        Some(engine) => rendered_with(call, &engine, "contents", text.into_bytes(), extra)?,
+        None => text.into_bytes(),
+    };
+    Ok(Some(Content { bytes, source: None }))
+}
+
+fn looked_up(call: &Call<'_>, key: &str, value: &Value) -> Result<Value, StateError> {
+    let (function, what) = match key {
+        "contents_pillar" => ("pillar.get", "Pillar"),
+        "contents_grains" => ("grains.get", "Grain"),
+        _ => return Ok(value.clone()),
+    };
+    let delimiter = call.text_or("contents_delimiter", ":");
+    let one = |path: &Value| -> Result<Value, StateError> {
+        let mut args = Args::positional([path.clone(), Value::Null]).with("delimiter", delimiter.clone());
+        if function == "pillar.get" {
+            args = args.with("unmask", true);
+        }
+        match call.call(function, args)? {
+            Value::Null => failed(format!("{what} {} does not exist", value::python_str(path))),
+            found => Ok(found),
+        }
+    };
+    match value {
+        Value::Array(paths) => {
+            let parts: Result<Vec<String>, StateError> = paths.iter().map(|p| Ok(value::python_str(&one(p)?))).collect();
+            Ok(Value::String(parts?.join("\n")))
+        }
+        path => one(path),
+    }
+}
+
+/// A text, or a list of texts one below the other, with a line end behind each line.
+fn lines(value: &Value, newline: bool) -> String {
+    let mut out = String::new();
+    let parts: &[Value] = match value {
+        Value::Array(parts) => parts,
+        one => std::slice::from_ref(one),
+    };
+    for part in parts {
+        for line in value::python_str(part).lines() {
+            out.push_str(line.trim_end_matches('\r'));
+            out.push('\n');
+        }
+    }
+    if newline { out } else { out.trim_end_matches(['\n', '\r']).to_owned() }
+}
+
+fn from_source(call: &Call<'_>, extra: &Map) -> Result<Content, StateError> {
+    let (source, hash) = choose(call)?;
+    let bytes = fetch(call, &source).map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))?;
+    verify(call, &source, hash.as_deref(), &bytes)?;
+    let bytes = match call.some_text("template") {
+        Some(engine) => rendered_with(call, &engine, &source, bytes, extra)?,
+        None => bytes,
+    };
+    Ok(Content { bytes, source: Some(source) })
+}
+
+/// The source, or the first of several that exists, with its hash.
+pub fn choose(call: &Call<'_>) -> Result<(String, Option<String>), StateError> {
+    let hash = call.some_text("source_hash");
+    let sources = match call.value("source") {
+        Some(Value::Array(sources)) => sources,
+        one => return Ok((one.map(value::python_str).unwrap_or_default(), hash)),
+    };
+    for source in sources {
+        let (name, own) = match source {
+            Value::Object(map) => match map.iter().next() {
+                Some((name, own)) => (name.clone(), Some(value::python_str(own))),
+                None => continue,
+            },
+            other => (value::python_str(other), None),
+        };
+        if source_exists(call, &name) {
+            return Ok((name, own.or(hash)));
+        }
+    }
+    failed("Unable to manage file: none of the specified sources were found")
+}
+
+fn source_exists(call: &Call<'_>, source: &str) -> bool {
+    match scheme(source) {
+        Scheme::Salt(path, env) => call.context().tree.has(&env.unwrap_or_else(|| call.env()), &path),
+        Scheme::Local(path) => call.look.stat(Path::new(&path)).is_ok(),
+        Scheme::Remote => fetch(call, source).is_ok(),
+        Scheme::Unknown => false,
+    }
+}
+
+enum Scheme {
+    Salt(String, Option<String>),
+    Local(String),
+    Remote,
+    Unknown,
+}
+
+fn scheme(source: &str) -> Scheme {
+    if let Some(path) = source.strip_prefix("salt://") {
+        let (path, env) = match path.split_once('?') {
+            Some((path, query)) => (path, query.strip_prefix("saltenv=").map(str::to_owned)),
+            None => (path, None),
+        };
+        return Scheme::Salt(path.to_owned(), env);
+    }
+    if let Some(path) = source.strip_prefix("file://") {
+        return Scheme::Local(path.to_owned());
+    }
+    match source.split_once("://") {
+        Some(("http" | "https" | "ftp", _)) => Scheme::Remote,
+        None if source.starts_with('/') => Scheme::Local(source.to_owned()),
+        _ => Scheme::Unknown,
+    }
+}
+
+/// The bytes of a source.
+pub fn fetch(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
+    match scheme(source) {
+        Scheme::Salt(path, env) => {
+            let env = env.unwrap_or_else(|| call.env());
+            match call.context().tree.read(&env, &path) {
+                Ok(Some(bytes)) => Ok(bytes),
+                Ok(None) => failed(format!("Source file {source} not found in saltenv '{env}'")),
+                Err(why) => failed(format!("Source file {source} cannot be read: {why}")),
+            }
+        }
+        Scheme::Local(path) => call
+            .look
+            .read(Path::new(&path), LIMIT)
+            .map_err(|why| StateError::Failed(format!("Source file {source} cannot be read: {why}"))),
+        Scheme::Remote => download(call, source),
+        Scheme::Unknown => failed(format!("Source {source} is not a salt://, file://, http:// or https:// address")),
+    }
+}
+
+/// How long a download may take.
+const DOWNLOAD: Duration = Duration::from_secs(300);
+
+fn download(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
+    let mut argv: Vec<String> = ["curl", "-fsSL", "--proto", "=http,https,ftp"].map(str::to_owned).to_vec();
+    if !call.flag("verify_ssl", true) {
+        argv.push("-k".into());
+    }
+    argv.extend(["--".to_owned(), source.to_owned()]);
+    let output = call.look.probe(&Command { argv, timeout: Some(DOWNLOAD), ..Command::default() });
+    let output = output.map_err(|why| StateError::Failed(format!("curl, which fetches {source}: {why}")))?;
+    if output.code != 0 {
+        return failed(format!("{source}: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    if output.truncated {
+        return failed(format!("{source} is larger than what a download may be here"));
+    }
+    Ok(output.stdout)
+}
+
+/// Checks a source against its hash. What comes over the network must have one.
+fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Result<(), StateError> {
+    if !matches!(scheme(source), Scheme::Remote) || call.flag("skip_verify", false) {
+        return Ok(());
+    }
+    let Some(hash) = hash else {
+        return failed(format!(
+            "Unable to manage file: Unable to verify upstream hash of source file {source}, please set source_hash or \
+             set skip_verify to True"
+        ));
+    };
+    let wanted = match scheme(hash) {
+        Scheme::Unknown => hash.to_owned(),
+        _ => hash_in_list(&String::from_utf8_lossy(&fetch(call, hash)?), source)?,
+    };
+    let (kind, wanted) = match wanted.split_once(['=', ':']) {
+        Some((kind, digest)) => (kind.to_lowercase(), digest.trim().to_lowercase()),
+        None => (kind_of(wanted.trim()).to_owned(), wanted.trim().to_lowercase()),
+    };
+    let found = digest(&kind, bytes).ok_or_else(|| {
+        StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid"))
+    })?;
+    if found == wanted {
+        return Ok(());
+    }
+    failed(format!(
+        "Unable to manage file: Specified {kind} checksum for {} ({wanted}) does not match actual checksum ({found})",
+        call.name()
+    ))
+}
+
+/// The line of a checksum file that names the source, or the only checksum in it.
+fn hash_in_list(text: &str, source: &str) -> Result<String, StateError> {
+    let name = source.rsplit('/').next().unwrap_or(source);
+    let is_hash = |word: &&str| !kind_of(word).is_empty() && word.chars().all(|c| c.is_ascii_hexdigit());
+    let mut only = None;
+    for line in text.lines() {
+        let Some(hash) = line.split_whitespace().find(is_hash) else { continue };
+        if line.split_whitespace().any(|word| word.trim_start_matches(['*', '.', '/']).ends_with(name)) {
+            return Ok(hash.to_owned());
+        }
+        only.get_or_insert_with(|| hash.to_owned());
+    }
+    only.ok_or_else(|| StateError::Failed("Unable to manage file: the source_hash file has no hash".into()))
+}
+
+fn kind_of(digest: &str) -> &'static str {
+    match digest.len() {
+        32 => "md5",
+        40 => "sha1",
+        56 => "sha224",
+        64 => "sha256",
+        96 => "sha384",
+        128 => "sha512",
+        _ => "",
+    }
+}
+
+/// The digest of some bytes in hexadecimal.
+pub fn digest(kind: &str, bytes: &[u8]) -> Option<String> {
+    fn hex(bytes: impl AsRef<[u8]>) -> String {
+        bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+    Some(match kind {
+        "md5" => hex(md5::Md5::digest(bytes)),
+        "sha1" => hex(sha1::Sha1::digest(bytes)),
+        "sha224" => hex(sha2::Sha224::digest(bytes)),
+        "sha256" => hex(sha2::Sha256::digest(bytes)),
+        "sha384" => hex(sha2::Sha384::digest(bytes)),
+        "sha512" => hex(sha2::Sha512::digest(bytes)),
+        _ => return None,
+    })
+}
+
+/// A text through a template engine, with the state's `defaults` and `context`.
+pub fn rendered(call: &Call<'_>, engine: &str, source: &str, bytes: Vec<u8>) -> Result<Vec<u8>, StateError> {
+    rendered_with(call, engine, source, bytes, &Map::new())
+}
+
+fn rendered_with(
+    call: &Call<'_>,
+    engine: &str,
+    source: &str,
+    bytes: Vec<u8>,
+    extra: &Map,
+) -> Result<Vec<u8>, StateError> {
+    if engine != "jinja" {
+        return failed(format!("Unable to manage file: the template engine {engine} is not available"));
+    }
+    let Ok(text) = String::from_utf8(bytes) else {
+        return failed(format!("Unable to manage file: the template {source} is not text in UTF-8"));
+    };
+    let (path, env) = match scheme(source) {
+        Scheme::Salt(path, env) => (path, env.unwrap_or_else(|| call.env())),
+        _ => (source.to_owned(), call.env()),
+    };
+    for key in ["context", "defaults"] {
+        if call.value(key).is_some_and(|value| truth(value) && !value.is_object() && !value.is_array()) {
+            let key = if key == "context" { "Context" } else { "Defaults" };
+            return failed(format!("{key} must be formed as a dict"));
+        }
+    }
+    let mut names: Map = ["user", "group", "mode", "source", "name"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), call.value(key)?.clone())))
+        .collect();
+    names.extend(call.map("defaults"));
+    names.extend(call.map("context"));
+    names.extend(extra.clone());
+    let renderer = Renderer::new(call.context());
+    let at = Where { env: &env, sls: "", path: &path };
+    let source = Source::new(&path, &text);
+    match renderer.render_with(&source, at, &names, "jinja") {
+        Ok(Rendered::Text(text)) => Ok(text.text.clone().into_bytes()),
+        Ok(Rendered::Data(_)) => failed("Unable to manage file: the template renders to data, not to text"),
+        Err(why) => failed(format!("Unable to manage file: {}", why.to_string().trim_start_matches("error: "))),
+    }
+}

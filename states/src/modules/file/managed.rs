@@ -1,0 +1,296 @@
+//! `file.managed`.
+
+use std::path::{Path, PathBuf};
+
+use proto::{Map, Value};
+
+use super::{content, owner};
+use crate::{
+    Look, Stat,
+    look::Kind,
+    plan::{Call, Doing, Done, Plan, StateError, failed},
+    resource::{
+        backup, diff,
+        files::{self, LIMIT, Permissions, mode_text},
+    },
+};
+
+pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
+    let name = super::path(call)?;
+    let mut permissions = owner::permissions(call, "mode")?;
+    let there = files::exists(call.look, &name);
+    if !call.flag("create", true) && !files::is_file(call.look, &name) {
+        return Plan::keep(format!("File {} is not present and is not set for creation", name.display()));
+    }
+    if files::is_dir(call.look, &name) {
+        return failed(format!("Specified target {} is a directory", name.display()));
+    }
+    let shown = name.display().to_string();
+    let mut extra = Map::new();
+    let gathered = call.accumulated.of(&shown, None);
+    if !gathered.is_empty() {
+        extra.insert("accumulator".into(), Value::Object(gathered));
+    }
+    let replace = call.flag("replace", true);
+    let wanted = if replace || !there { content::wanted(call, &extra)? } else { None };
+    if let (Some("keep"), Some(content)) = (call.text("mode").map(|m| m.to_lowercase()).as_deref(), &wanted) {
+        permissions.mode = content.source.as_deref().and_then(|source| mode_of_source(call, source));
+    }
+    let Some(content) = wanted.filter(|_| replace || !there) else {
+        return if there { only_permissions(call, &name, permissions) } else { empty_file(call, name, permissions) };
+    };
+    managed(call, name, content.bytes, permissions, &|name| format!("The file {name} is set to be changed{NOTE}"))
+}
+
+/// Plans a file with a content that another state has made (`file.serialize`). `would` gives what
+/// a dry run says.
+pub fn with_content(call: &Call<'_>, bytes: Vec<u8>, would: impl Fn(&str) -> String) -> Result<Plan, StateError> {
+    let name = super::path(call)?;
+    let permissions = owner::permissions(call, "mode")?;
+    managed(call, name, bytes, permissions, &would)
+}
+
+fn managed(
+    call: &Call<'_>,
+    name: PathBuf,
+    bytes: Vec<u8>,
+    permissions: Permissions,
+    would: &dyn Fn(&str) -> String,
+) -> Result<Plan, StateError> {
+    let target = Target::of(call, &name)?;
+    let would = would(&name.display().to_string());
+    let job = Job {
+        show: call.flag("show_changes", true),
+        new_file_diff: call.flag("new_file_diff", false),
+        make_dirs: call.flag("makedirs", false),
+        dirs: dir_permissions(call, &permissions)?,
+        backup: call.some_text("backup").filter(|mode| mode == "minion" || mode == "both"),
+        backups: backup::folder(call.context()),
+        check: call.list("check_cmd"),
+        shell: call.look.grains().get("shell").and_then(Value::as_str).unwrap_or("/bin/sh").to_owned(),
+        permissions,
+        bytes,
+        name,
+    };
+    job.plan(call.look, target, would)
+}
+
+/// The file that is there now.
+struct Target {
+    /// The name itself, or what it links to.
+    path: PathBuf,
+    old: Option<(Stat, Vec<u8>)>,
+    /// A link that is to become a file.
+    replaces_link: bool,
+}
+
+impl Target {
+    fn of(call: &Call<'_>, name: &Path) -> Result<Self, StateError> {
+        let is_link = files::is_link(call.look, name);
+        let follow = call.flag("follow_symlinks", true);
+        if is_link && !follow {
+            return Ok(Self { path: name.to_owned(), old: None, replaces_link: true });
+        }
+        match files::followed(call.look, name) {
+            Ok((path, stat)) if stat.kind == Kind::File => {
+                let bytes = call.look.read(&path, LIMIT).map_err(|why| StateError::io("read", &path, &why))?;
+                Ok(Self { path, old: Some((stat, bytes)), replaces_link: false })
+            }
+            Ok((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
+            Err(_) => Ok(Self { path: name.to_owned(), old: None, replaces_link: is_link }),
+        }
+    }
+}
+
+/// All that is needed to write the file.
+struct Job {
+    name: PathBuf,
+    bytes: Vec<u8>,
+    permissions: Permissions,
+    dirs: Permissions,
+    show: bool,
+    new_file_diff: bool,
+    make_dirs: bool,
+    backup: Option<String>,
+    backups: PathBuf,
+    check: Vec<String>,
+    shell: String,
+}
+
+const NOTE: &str = "\nNote: No changes made, actual changes may\nbe different due to other states.";
+
+impl Job {
+    fn plan(self, look: &dyn Look, target: Target, would: String) -> Result<Plan, StateError> {
+        let name = self.name.display().to_string();
+        let preview = self.changes(&target);
+        if preview.is_empty() {
+            return Plan::keep(format!("File {name} is in the correct state"));
+        }
+        let parent = self.name.parent().unwrap_or(Path::new("/"));
+        if target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent) {
+            return failed("Parent directory not present");
+        }
+        let shown = match target.old.is_some() || target.replaces_link {
+            true => preview,
+            false if self.new_file_diff => preview,
+            false => [("newfile".to_owned(), Value::String(name.clone()))].into_iter().collect(),
+        };
+        Plan::change(would, shown, move |doing| self.apply(doing, target))
+    }
+
+    /// What is different: contents, owner, mode.
+    fn changes(&self, target: &Target) -> Map {
+        let mut changes = Map::new();
+        match &target.old {
+            Some((_, old)) if *old == self.bytes => {}
+            Some((_, old)) => drop(changes.insert("diff".into(), self.diff(old).into())),
+            None if target.replaces_link => {
+                changes.insert("diff".into(), "Replace symbolic link with regular file".into());
+            }
+            None if self.new_file_diff => drop(changes.insert("diff".into(), self.diff(&[]).into())),
+            None => drop(changes.insert("diff".into(), "New file".into())),
+        }
+        if let Some((stat, _)) = &target.old {
+            changes.extend(self.permissions.missing(stat).into_iter().map(|(key, text)| (key.to_owned(), text.into())));
+        }
+        changes
+    }
+
+    fn diff(&self, old: &[u8]) -> String {
+        if self.show { diff::of_bytes(old, &self.bytes) } else { "<show_changes=False>".into() }
+    }
+
+    fn apply(self, doing: &Doing<'_>, target: Target) -> Result<Done, StateError> {
+        let host = doing.host;
+        let name = self.name.display().to_string();
+        let permissions = self.permissions.resolved(host);
+        let mut changes = self.changes(&target);
+        let new_bytes = target.old.as_ref().is_none_or(|(_, old)| *old != self.bytes);
+        if new_bytes {
+            if let Some(refusal) = self.checked(doing)? {
+                return Ok(refusal);
+            }
+            if self.make_dirs
+                && let Some(parent) = self.name.parent()
+            {
+                files::make_dirs(host, parent, &self.dirs.resolved(host))
+                    .map_err(|why| StateError::io("create", parent, &why))?;
+            }
+            if let (Some(_), Some((_, old))) = (&self.backup, &target.old) {
+                backup::keep(host, &self.backups, &target.path, old)?;
+            }
+            // Nobody may read what is new before it has its owner.
+            let old_mode = target.old.as_ref().map(|(stat, _)| stat.mode);
+            let mode = permissions.mode.or(old_mode);
+            let first = if permissions.user.is_some() || permissions.group.is_some() { mode.map(|_| 0o600) } else { mode };
+            host.write(&target.path, &self.bytes, first.or(mode).unwrap_or(0o644))
+                .map_err(|why| StateError::io("write", &target.path, &why))?;
+            if target.old.is_none() {
+                let fresh = Stat { mode: 0o600, ..host.stat(&target.path).map_err(|why| StateError::io("read", &target.path, &why))? };
+                let set = permissions.missing(&fresh).into_iter().map(|(key, text)| (key.to_owned(), text.into()));
+                changes.extend(set);
+            }
+            let full = Permissions { mode, ..permissions.clone() };
+            full.apply(host, &target.path).map_err(|why| StateError::io("change the owner of", &target.path, &why))?;
+        } else {
+            permissions.apply(host, &target.path).map_err(|why| StateError::io("change", &target.path, &why))?;
+        }
+        Ok(Done::new(format!("File {name} updated"), changes))
+    }
+
+    /// `check_cmd` with the new file as its argument; gives the result if it refuses.
+    fn checked(&self, doing: &Doing<'_>) -> Result<Option<Done>, StateError> {
+        for command in &self.check {
+            let path = std::env::temp_dir().join(format!("overstate-{:032x}", rand::random::<u128>()));
+            doing.host.write(&path, &self.bytes, 0o600).map_err(|why| StateError::io("write", &path, &why))?;
+            let run = crate::Command {
+                argv: vec![format!("{command} {}", path.display())],
+                shell: Some(self.shell.clone().into()),
+                ..crate::Command::default()
+            };
+            let output = doing.host.run(&run);
+            let _ = doing.host.remove(&path);
+            let output = output.map_err(|why| StateError::failed(why.to_string()))?;
+            if output.code != 0 {
+                let said = [&output.stdout, &output.stderr].map(|bytes| crate::resource::command::text(bytes));
+                let said: Vec<String> = said.into_iter().filter(|text| !text.is_empty()).collect();
+                let comment = std::iter::once("check_cmd execution failed".to_owned()).chain(said).collect::<Vec<_>>();
+                let more = [("skip_watch".to_owned(), Value::Bool(true))].into_iter().collect();
+                return Ok(Some(Done { more, ..Done::failed(comment.join("\n"), Map::new()) }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// `dir_mode`, or the file's mode with the right to enter wherever it may be read.
+fn dir_permissions(call: &Call<'_>, file: &Permissions) -> Result<Permissions, StateError> {
+    let own = owner::permissions(call, "dir_mode")?.mode;
+    let derived = file.mode.map(|mode| [0o100, 0o010, 0o001].into_iter().fold(mode & 0o777, |mode, bit| {
+        if mode & (bit * 7) != 0 { mode | bit } else { mode }
+    }));
+    Ok(Permissions { mode: own.or(derived), ..file.clone() })
+}
+
+fn mode_of_source(call: &Call<'_>, source: &str) -> Option<u32> {
+    let path = match source.strip_prefix("salt://") {
+        Some(inside) => call.context().tree.local(&call.env(), inside)?,
+        None => PathBuf::from(source.trim_start_matches("file://")),
+    };
+    call.look.stat(&path).ok().map(|stat| stat.mode)
+}
+
+/// The content is nobody's business here, or is right; owner and mode may not be.
+fn only_permissions(call: &Call<'_>, name: &Path, permissions: Permissions) -> Result<Plan, StateError> {
+    let shown = name.display().to_string();
+    let path = match call.flag("follow_symlinks", true) {
+        true => files::followed(call.look, name).map_or_else(|_| name.to_owned(), |(path, _)| path),
+        false => name.to_owned(),
+    };
+    let stat = call.look.stat(&path).map_err(|why| StateError::io("read", &path, &why))?;
+    let changes: Map = permissions.missing(&stat).into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect();
+    if changes.is_empty() {
+        return Plan::keep(match call.test {
+            true => format!("File {shown} not updated"),
+            false => format!("File {shown} exists with proper permissions. No changes made."),
+        });
+    }
+    let comment = match permissions.mode.filter(|mode| *mode != stat.mode) {
+        Some(mode) => format!(
+            "File {shown} will be updated with permissions {} from its current state of {}",
+            mode_text(mode),
+            mode_text(stat.mode)
+        ),
+        None => format!("File {shown} not updated"),
+    };
+    Plan::change(comment, changes.clone(), move |doing| {
+        let permissions = permissions.resolved(doing.host);
+        permissions.apply(doing.host, &path).map_err(|why| StateError::io("change", &path, &why))?;
+        Ok(Done::new("", changes))
+    })
+}
+
+/// Without a source, a file that is missing is made empty.
+fn empty_file(call: &Call<'_>, name: PathBuf, permissions: Permissions) -> Result<Plan, StateError> {
+    let shown = name.display().to_string();
+    let make_dirs = call.flag("makedirs", false);
+    let dirs = dir_permissions(call, &permissions)?;
+    let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
+    if !make_dirs && !files::is_dir(call.look, &parent) {
+        return failed("Parent directory not present");
+    }
+    let preview = serde_json::json!({ "newfile": shown });
+    Plan::change(format!("The file {shown} is set to be changed{NOTE}"), preview, move |doing| {
+        let host = doing.host;
+        if make_dirs {
+            files::make_dirs(host, &parent, &dirs.resolved(host)).map_err(|why| StateError::io("create", &parent, &why))?;
+        }
+        host.write(&name, &[], permissions.mode.unwrap_or(0o644)).map_err(|why| StateError::io("write", &name, &why))?;
+        permissions.resolved(host).apply(host, &name).map_err(|why| StateError::io("change", &name, &why))?;
+        let mut changes: Map = [("new".to_owned(), format!("file {shown} created").into())].into_iter().collect();
+        if let Some(mode) = permissions.mode.filter(|mode| *mode != 0o644) {
+            changes.insert("mode".into(), mode_text(mode).into());
+        }
+        Ok(Done::new("Empty file", changes))
+    })
+}

@@ -1,0 +1,82 @@
+//! `file.serialize`.
+
+use proto::{Args, Map, Value};
+
+use super::managed;
+use crate::{
+    functions::truth,
+    merge::{self, Strategy},
+    plan::{Call, Plan, StateError, failed},
+    resource::files::{self, LIMIT},
+};
+
+pub fn serialize(call: &Call<'_>) -> Result<Plan, StateError> {
+    let path = super::path(call)?;
+    let name = path.display().to_string();
+    if !call.flag("create", true) && !files::is_file(call.look, &path) {
+        return Plan::keep(format!("File {name} is not present and is not set for creation"));
+    }
+    if call.some_text("serializer").is_some() && call.some_text("formatter").is_some() {
+        return failed("Only one of serializer and formatter are allowed");
+    }
+    let serializer = call.some_text("serializer").or_else(|| call.some_text("formatter"));
+    let serializer = serializer.unwrap_or_else(|| "yaml".into()).to_lowercase();
+    let mut data = dataset(call)?;
+    if call.flag("merge_if_exists", false)
+        && let Ok(bytes) = call.look.read(&path, LIMIT)
+    {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let args = Args::positional([serializer.clone().into(), text.into()]);
+        let there = call.call("slsutil.deserialize", args).map_err(|why| {
+            StateError::Failed(format!("Failed to deserialize existing data: {why}"))
+        })?;
+        if let (Value::Object(there), Value::Object(more)) = (&there, &data) {
+            let merged = merge::merge(there.clone(), more.clone(), Strategy::Recurse, false);
+            if merged == *there {
+                return Plan::keep(format!("The file {name} is in the correct state"));
+            }
+            data = Value::Object(merged);
+        }
+    }
+    let text = written(call, &serializer, &data)?;
+    managed::with_content(call, text.into_bytes(), |name| format!("Dataset will be serialized and stored into {name}"))
+}
+
+fn dataset(call: &Call<'_>) -> Result<Value, StateError> {
+    let given = call.value("dataset").filter(|data| truth(data));
+    match (given, call.some_text("dataset_pillar")) {
+        (Some(_), Some(_)) => failed("Only one of 'dataset' and 'dataset_pillar' is permitted"),
+        (_, Some(key)) => {
+            match call.call("pillar.get", Args::positional([key.into(), Value::Null]).with("unmask", true))? {
+                Value::Null => failed("Neither 'dataset' nor 'dataset_pillar' was defined"),
+                found => Ok(found),
+            }
+        }
+        (_, None) => match call.value("dataset") {
+            Some(data) => Ok(data.clone()),
+            None => failed("Neither 'dataset' nor 'dataset_pillar' was defined"),
+        },
+    }
+}
+
+/// Salt's defaults for each format, and what `serializer_opts` says.
+fn written(call: &Call<'_>, serializer: &str, data: &Value) -> Result<String, StateError> {
+    let mut options: Map = match serializer {
+        "yaml" => [("default_flow_style".to_owned(), Value::Bool(false))].into_iter().collect(),
+        "json" => [("indent".to_owned(), Value::from(2)), ("sort_keys".to_owned(), Value::Bool(true))].into_iter().collect(),
+        "python" => Map::new(),
+        other => {
+            return failed(format!(
+                "The {other} serializer could not be found. It either does not exist or its prerequisites are not \
+                 installed."
+            ));
+        }
+    };
+    options.extend(call.map("serializer_opts"));
+    let mut args = Args::positional([serializer.into(), data.clone()]);
+    args.named = options;
+    let text = call.call("slsutil.serialize", args)?;
+    let text = text.as_str().unwrap_or_default();
+    // YAML ends with a line end of its own, and Salt adds one.
+    Ok(if serializer == "yaml" { format!("{}\n\n", text.trim_end()) } else { format!("{text}\n") })
+}

@@ -1,0 +1,61 @@
+//! State modules: one file a module of Salt's, one row a function.
+
+mod cmd;
+mod file;
+mod params;
+mod test;
+
+use crate::plan::{PlanFn, State, StateModule};
+
+/// All modules.
+pub const TABLE: &[StateModule] = &[cmd::MODULE, file::MODULE, test::MODULE];
+
+/// Names of Salt's that are not those of its files.
+fn module(name: &str) -> Option<&'static StateModule> {
+    TABLE.iter().find(|module| module.name == name)
+}
+
+/// How a state function plans; `mod_watch` is what a module does when something it watches has
+/// changed.
+pub fn find(name: &str, fun: &str) -> Option<PlanFn> {
+    let module = module(name)?;
+    match fun {
+        "mod_watch" => module.watch,
+        _ => module.states.iter().find(|state| state.name == fun).map(|state| state.plan),
+    }
+}
+
+/// Every state function by its module.
+pub fn all() -> impl Iterator<Item = (&'static StateModule, &'static State)> {
+    TABLE.iter().flat_map(|module| module.states.iter().map(move |state| (module, state)))
+}
+
+/// What to say of a state that is not here.
+pub fn not_available(name: &str, fun: &str) -> String {
+    let full = format!("{name}.{fun}");
+    let known: Vec<String> = all().map(|(module, state)| format!("{}.{}", module.name, state.name)).collect();
+    let hint = crate::diag::did_you_mean(&full, known.iter().map(String::as_str));
+    let hint = hint.map_or(String::new(), |hint| format!("\n  hint: {hint}"));
+    format!("not available: state {full} (module {name}){hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_summary_and_an_example() {
+        for (module, state) in all() {
+            let name = format!("{}.{}", module.name, state.name);
+            assert!(state.doc.lines().next().is_some_and(|line| line.ends_with('.')), "{name}");
+            assert!(state.doc.contains(&name), "{name} has no example of itself");
+        }
+    }
+
+    #[test]
+    fn what_is_not_here_is_named_with_what_is_like_it() {
+        assert!(not_available("file", "manged").contains("did you mean file.managed?"));
+        assert_eq!(not_available("nope", "x"), "not available: state nope.x (module nope)");
+        assert!(find("file", "managed").is_some() && find("file", "mod_watch").is_none());
+    }
+}

@@ -1,0 +1,5 @@
+//! The parameters of state functions with their defaults, written as Salt documents them.
+
+pub mod cmd;
+pub mod file;
+pub mod test;

@@ -1,0 +1,103 @@
+//! Commands as states name them: `cwd`, `runas`, `env` and their like.
+
+use std::time::Duration;
+
+use proto::Value;
+
+use crate::{
+    Command, Look, Output,
+    functions::truth,
+    value::{self, python_str},
+};
+
+/// A command line for a shell, with the settings that `setting` gives.
+///
+/// # Errors
+/// Settings that cannot be read.
+pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value>) -> Result<Command, String> {
+    let text = |key: &str| setting(key).filter(truth).map(|value| python_str(&value));
+    let grain = || look.grains().get("shell").and_then(Value::as_str).map(str::to_owned);
+    let shell = text("shell").or_else(grain).unwrap_or_else(|| "/bin/sh".into());
+    let mut command = Command {
+        argv: vec![line.to_owned()],
+        shell: Some(shell.into()),
+        cwd: text("cwd").map(Into::into),
+        runas: text("runas").or_else(|| text("user")),
+        group: text("group"),
+        stdin: text("stdin").map(String::into_bytes),
+        env: environment(setting("env").as_ref())?,
+        clean_env: setting("clean_env").is_some_and(|flag| truth(&flag)),
+        umask: setting("umask").map(|mask| umask(&mask)).transpose()?.flatten(),
+        timeout: setting("timeout").and_then(|value| seconds(&value)),
+        ..Command::default()
+    };
+    if let Some(more) = text("prepend_path") {
+        let path = command.env.iter().position(|(name, _)| name == "PATH");
+        let old = path.map(|at| command.env.remove(at).1);
+        let old = old.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
+        command.env.push(("PATH".into(), format!("{more}:{old}")));
+    }
+    Ok(command)
+}
+
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).ok())?
+}
+
+fn umask(value: &Value) -> Result<Option<u32>, String> {
+    if !truth(value) {
+        return Ok(None);
+    }
+    let text = python_str(value);
+    u32::from_str_radix(&text, 8).map(Some).map_err(|_| format!("Invalid umask: '{text}'"))
+}
+
+/// `env`: a mapping, or a list of mappings. False takes a variable away, as an empty text does here.
+pub fn environment(env: Option<&Value>) -> Result<Vec<(String, String)>, String> {
+    let mut all = Vec::new();
+    let pairs = |map: &proto::Map| -> Vec<(String, String)> {
+        let text = |value: &Value| if *value == Value::Bool(false) { String::new() } else { python_str(value) };
+        map.iter().map(|(name, value)| (python_str(&value::from_key(name)), text(value))).collect()
+    };
+    match env {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(map)) => all.extend(pairs(map)),
+        Some(Value::Array(items)) => {
+            for item in items {
+                match item {
+                    Value::Object(map) => all.extend(pairs(map)),
+                    Value::String(pair) => {
+                        let (name, text) = pair.split_once('=').ok_or(BAD_ENV)?;
+                        all.push((name.to_owned(), text.to_owned()));
+                    }
+                    _ => return Err(BAD_ENV.into()),
+                }
+            }
+        }
+        Some(_) => return Err(BAD_ENV.into()),
+    }
+    Ok(all)
+}
+
+const BAD_ENV: &str = "Invalidly-formatted 'env' parameter. See documentation.";
+
+/// Output as Salt shows it: text without the line ends at its end.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\n', '\r']).to_owned()
+}
+
+/// A program started with arguments of ours, in plain English.
+pub fn program(argv: &[&str]) -> Command {
+    Command {
+        argv: argv.iter().map(ToString::to_string).collect(),
+        env: vec![("LC_ALL".into(), "C".into())],
+        ..Command::default()
+    }
+}
+
+/// What a program said of its failure: its errors, else its output.
+pub fn complaint(output: &Output) -> String {
+    let errors = text(&output.stderr);
+    if errors.trim().is_empty() { text(&output.stdout) } else { errors }
+}

@@ -1,0 +1,8 @@
+//! What execution functions and states of the same thing share: typed code over [`Look`] and
+//! [`Host`](crate::Host), knowing nothing of arguments, comments or results.
+
+pub mod accounts;
+pub mod backup;
+pub mod command;
+pub mod diff;
+pub mod files;

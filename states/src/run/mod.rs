@@ -1,0 +1,320 @@
+//! The runner: low chunks in their order, each when its requisites allow it.
+//!
+//! Everything that is common to all states is done here, once: requisites, `onlyif` and its like,
+//! `retry`, `test=True`, `prereq`, `mod_watch`, `listen`, `failhard`, `parallel`. The rules are
+//! those of `salt.state.State` of Salt 3008.
+
+mod accumulated;
+mod attempt;
+mod checks;
+mod listen;
+mod overlay;
+mod retry;
+mod row;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::{self, Scope},
+};
+
+use indexmap::IndexMap;
+use proto::{Map, Value};
+
+pub use accumulated::Accumulated;
+pub use overlay::Overlay;
+pub use row::Row;
+pub use status::{Status, judge};
+
+use crate::{
+    Context, Look,
+    compile::{Chunk, Group, Kind, Step},
+    functions::truth,
+};
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Only say what would be done.
+    pub test: bool,
+    /// Stop after the first failure.
+    pub failhard: bool,
+    /// States with `parallel: True` that run at once.
+    pub parallel: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { test: false, failhard: false, parallel: 16 }
+    }
+}
+
+/// Told of each state as it ends.
+pub type Shown<'a> = &'a (dyn Fn(&Chunk, &Row) + Sync);
+
+/// Results by tag, in the order of the run.
+pub type Results = IndexMap<String, (Chunk, Row)>;
+
+/// Runs steps that the compiler gave, and gives what became of each.
+pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Shown<'_>) -> Results {
+    crate::stack::deep(|| {
+        let overlay = settings.test.then(|| Overlay::new(context.look));
+        let base = Context { host: if settings.test { None } else { context.host }, ..context.copy() };
+        let look: &dyn Look = match &overlay {
+            Some(overlay) => overlay,
+            None => context.look,
+        };
+        let context = Context { look, ..base };
+        let accumulated = Accumulated::default();
+        let number = AtomicU64::new(0);
+        let all = steps;
+        let run = |steps: &[Step]| {
+            let runner = Runner {
+                context: &context,
+                overlay: overlay.as_ref(),
+                steps,
+                all,
+                settings,
+                accumulated: &accumulated,
+                shown,
+                rows: Mutex::new(vec![None; steps.len()]),
+                ended: Condvar::new(),
+                number: &number,
+                flying: AtomicUsize::new(0),
+                stopped: AtomicBool::new(false),
+            };
+            runner.go();
+            let stopped = runner.stopped.load(Ordering::Relaxed);
+            (runner.into_results(), stopped)
+        };
+        let (mut results, stopped) = run(steps);
+        if !stopped {
+            let listeners = listen::steps(steps, &results);
+            results.extend(run(&listeners).0);
+            results.extend(listen::faults(steps, &number));
+        }
+        results
+    })
+}
+
+/// Results in Salt's JSON shape.
+pub fn to_value(results: &Results) -> Value {
+    Value::Object(results.iter().map(|(tag, (chunk, row))| (tag.clone(), row.to_value(chunk))).collect::<Map>())
+}
+
+struct Runner<'a> {
+    context: &'a Context<'a>,
+    /// In a dry run, what was planned so far.
+    overlay: Option<&'a Overlay<'a>>,
+    steps: &'a [Step],
+    /// The steps of the whole run, for states that look at others.
+    all: &'a [Step],
+    settings: &'a Settings,
+    accumulated: &'a Accumulated,
+    shown: Shown<'a>,
+    rows: Mutex<Vec<Option<Row>>>,
+    /// A state that runs beside others has ended.
+    ended: Condvar,
+    number: &'a AtomicU64,
+    flying: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+/// What came of trying to start a step.
+#[derive(PartialEq)]
+enum Started {
+    Yes,
+    /// It may run beside others, and waits for one of them.
+    Later,
+}
+
+impl Runner<'_> {
+    fn go(&self) {
+        thread::scope(|scope| {
+            let mut later: Vec<usize> = Vec::new();
+            for index in 0..self.steps.len() {
+                later.retain(|&waiting| self.start(waiting, scope, false) == Started::Later);
+                if self.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                if self.start(index, scope, false) == Started::Later {
+                    later.push(index);
+                }
+                if self.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            for waiting in later {
+                self.start(waiting, scope, true);
+            }
+        });
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Option<Row>>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start<'s>(&'s self, index: usize, scope: &'s Scope<'s, '_>, wait: bool) -> Started {
+        let step = &self.steps[index];
+        let parallel = step.chunk.data.get("parallel").is_some_and(truth) && !step.trial && !self.settings.test;
+        let mut rows = self.rows();
+        if rows[index].is_some() {
+            return Started::Yes;
+        }
+        while step.needs.iter().any(|&(_, need)| rows[need].is_none()) {
+            if parallel && !wait {
+                return Started::Later;
+            }
+            rows = self.ended.wait(rows).unwrap_or_else(PoisonError::into_inner);
+        }
+        while parallel && self.flying.load(Ordering::Relaxed) >= self.settings.parallel.max(1) {
+            rows = self.ended.wait(rows).unwrap_or_else(PoisonError::into_inner);
+        }
+        let status = judge(step.needs.iter().filter_map(|&(kind, need)| Some((kind, rows[need].as_ref()?))));
+        drop(rows);
+        if !parallel {
+            self.finish(index, status);
+            return Started::Yes;
+        }
+        self.flying.fetch_add(1, Ordering::Relaxed);
+        scope.spawn(move || {
+            self.finish(index, status);
+            self.flying.fetch_sub(1, Ordering::Relaxed);
+            self.ended.notify_all();
+        });
+        Started::Yes
+    }
+
+    /// Runs a step, or notes why it does not run.
+    fn finish(&self, index: usize, status: Status) {
+        let step = &self.steps[index];
+        let (mut row, called) = match self.refusal(index, status) {
+            Some(row) => (row, false),
+            None => (self.perform(index, status), true),
+        };
+        if !step.trial || !called {
+            row.number = self.number.fetch_add(1, Ordering::Relaxed);
+        }
+        if row.start.is_empty() {
+            row.start = clock();
+        }
+        if !step.trial {
+            (self.shown)(&step.chunk, &row);
+        }
+        let failhard = step.chunk.data.get("failhard").map_or(self.settings.failhard, truth);
+        if failhard && !self.settings.test && row.failed() && !step.trial {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        let mut rows = self.rows();
+        // A trial that did not take place decides for the state itself.
+        if step.trial
+            && !called
+            && let Some(own) = self.steps.iter().position(|other| other.tried == Some(index))
+        {
+            (self.shown)(&step.chunk, &row);
+            rows[own] = Some(row.clone());
+        }
+        rows[index] = Some(row);
+        drop(rows);
+        self.ended.notify_all();
+    }
+
+    /// The result of a step that its requisites keep from running.
+    fn refusal(&self, index: usize, status: Status) -> Option<Row> {
+        let step = &self.steps[index];
+        Some(match status {
+            Status::Met | Status::Change | Status::SkipWatch => return None,
+            Status::SkipReq => {
+                Row::not_run(true, "State was not run because requisites were skipped by another state")
+            }
+            Status::Pre => Row::not_run(true, "No changes detected"),
+            Status::Onfail => Row::not_run(true, "State was not run because onfail req did not change"),
+            Status::Onchanges => Row::not_run(true, "State was not run because none of the onchanges reqs changed"),
+            Status::Fail => {
+                let rows = self.rows();
+                match step.tried.and_then(|tried| rows[tried].clone()) {
+                    Some(tried) => Row { changes: Map::new(), ..tried },
+                    None => {
+                        let mut failed: Vec<String> = Vec::new();
+                        for &(_, need) in &step.needs {
+                            let chunk = &self.steps[need].chunk;
+                            let name = format!("{}.{}", chunk.text("__sls__"), chunk.text("__id__"));
+                            if rows[need].as_ref().is_some_and(Row::failed) && !failed.contains(&name) {
+                                failed.push(name);
+                            }
+                        }
+                        Row::not_run(false, format!("One or more requisite failed: {}", failed.join(", ")))
+                    }
+                }
+            }
+        })
+    }
+
+    fn perform(&self, index: usize, status: Status) -> Row {
+        let step = &self.steps[index];
+        let needs: Vec<(Kind, &Chunk)> =
+            step.needs.iter().map(|&(kind, need)| (kind, &self.steps[need].chunk)).collect();
+        let row = self.attempts(step, &needs, Vec::new());
+        match status {
+            Status::Change if step.trial => match row.changes.is_empty() {
+                true => Row { changes: [("watch".into(), "watch".into())].into_iter().collect(), result: None, ..row },
+                false => row,
+            },
+            Status::Change if row.changes.is_empty() && !row.skip_watch => {
+                // Salt counts the run that is replaced.
+                self.number.fetch_add(1, Ordering::Relaxed);
+                let watched = self.watched(step);
+                self.attempts(&watching(step), &needs, watched)
+            }
+            Status::SkipWatch => {
+                let comment = row.comment.clone()
+                    + " mod_watch was not run because requisites were skipped by another state";
+                Row { comment, ..row }
+            }
+            _ => row,
+        }
+    }
+
+    /// The watched states that have changed.
+    fn watched(&self, step: &Step) -> Vec<String> {
+        let rows = self.rows();
+        let of_watch = step.needs.iter().filter(|(kind, _)| kind.group() == Group::Watch);
+        of_watch
+            .filter(|(_, need)| rows[*need].as_ref().is_some_and(|row| !row.changes.is_empty()))
+            .map(|(_, need)| {
+                let chunk = &self.steps[*need].chunk;
+                format!("{}: {}", chunk.text("state"), chunk.text("__id__"))
+            })
+            .collect()
+    }
+
+    fn into_results(self) -> Results {
+        let rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut results = Results::new();
+        for (step, row) in self.steps.iter().zip(rows) {
+            if let Some(row) = row.filter(|_| !step.trial) {
+                results.insert(step.chunk.tag(), (step.chunk.clone(), row));
+            }
+        }
+        results.sort_by(|_, (_, a), _, (_, b)| a.number.cmp(&b.number));
+        results
+    }
+}
+
+/// The step as its module's `mod_watch` sees it.
+fn watching(step: &Step) -> Step {
+    let mut step = step.clone();
+    let fun = step.chunk.data.insert("fun".into(), "mod_watch".into());
+    step.chunk.data.insert("sfun".into(), fun.unwrap_or(Value::Null));
+    step
+}
+
+/// The time of day here, as Python's `isoformat` writes it.
+fn clock() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S.%6f").to_string()
+}
