@@ -10,10 +10,7 @@ use std::{
 use proto::{Args, Map, Value};
 
 use crate::{
-    CallError, Command, Context, Function, Host, Look, Output, Stat, Tree,
-    call::Functions,
-    look::Kind,
-    run::Overlay,
+    CallError, Command, Context, Function, Host, Look, Output, Stat, Tree, call::Functions, look::Kind, run::Overlay,
 };
 
 /// A machine without anything but its root folder.
@@ -193,7 +190,13 @@ impl Functions for Own {
 }
 
 /// Calls a function on a host, with a tree of files and a pillar. Gives its return code as well.
-pub fn call(host: &Memory, files: &[(&str, &str)], pillar: Value, name: &str, args: Args) -> (Result<Value, CallError>, i32) {
+pub fn call(
+    host: &Memory,
+    files: &[(&str, &str)],
+    pillar: Value,
+    name: &str,
+    args: Args,
+) -> (Result<Value, CallError>, i32) {
     let tree = Files(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect());
     let retcode = AtomicI32::new(0);
     let pillar = pillar.as_object().cloned().unwrap_or_default();
@@ -224,7 +227,8 @@ pub fn apply_with(host: &Memory, files: &[(&str, &str)], test: bool) -> Vec<(Str
     let (result, _) = call(host, files, Value::Null, "state.apply", args);
     let rows = result.unwrap_or_else(|why| panic!("{why}"));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let row = |row: &Value| (text(&row["__id__"]), row["result"].clone(), text(&row["comment"]), row["changes"].clone());
+    let row =
+        |row: &Value| (text(&row["__id__"]), row["result"].clone(), text(&row["comment"]), row["changes"].clone());
     rows.as_object().unwrap().values().map(row).collect()
 }
 

@@ -159,7 +159,9 @@ fn decrypted_keys(option: Option<&Value>) -> Vec<(String, Option<String>)> {
 
 fn in_place(context: &Context<'_>, name: &str, value: &mut Value) -> Result<(), Diagnostic> {
     match value {
-        Value::String(old) if old.contains(scheme(name).begin) => *old = text(context, name, old).map_err(|why| *why)?,
+        Value::String(old) if old.contains(scheme(name).begin) => {
+            *old = text(context, name, old).map_err(|why| *why)?
+        }
         Value::Array(items) => items.iter_mut().try_for_each(|item| in_place(context, name, item))?,
         Value::Object(map) => map.values_mut().try_for_each(|item| in_place(context, name, item))?,
         _ => {}

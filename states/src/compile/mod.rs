@@ -105,12 +105,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Extends, excludes and requisites of others, then the order.
-    pub fn finish(
-        &mut self,
-        mut high: High,
-        mut problems: Problems,
-        options: &Options,
-    ) -> Result<Vec<Step>, Problems> {
+    pub fn finish(&mut self, mut high: High, mut problems: Problems, options: &Options) -> Result<Vec<Step>, Problems> {
         high.exclude.extend(options.exclude.iter().filter_map(high::Exclude::from_value));
         problems.extend(extend::reconcile(&mut high, false));
         problems.extend(verify::verify(&high));

@@ -152,7 +152,11 @@ fn sls_id(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     };
     let steps = steps.map(|steps| only(steps, wanted));
     if matches!(&steps, Ok(steps) if steps.is_empty()) {
-        return Err(CallError::failed(format!("No matches for ID '{}' found in SLS '{}'", ids.join(","), mods.join(","))));
+        return Err(CallError::failed(format!(
+            "No matches for ID '{}' found in SLS '{}'",
+            ids.join(","),
+            mods.join(",")
+        )));
     }
     finish(context, args, steps)
 }
@@ -167,7 +171,14 @@ fn only(steps: Vec<Step>, wanted: impl Fn(&Step) -> bool) -> Vec<Step> {
             steps[index].tried.into_iter().for_each(|tried| keep[tried] = true);
         }
     }
-    let place: Vec<usize> = keep.iter().scan(0, |next, keep| { let at = *next; *next += usize::from(*keep); Some(at) }).collect();
+    let place: Vec<usize> = keep
+        .iter()
+        .scan(0, |next, keep| {
+            let at = *next;
+            *next += usize::from(*keep);
+            Some(at)
+        })
+        .collect();
     let kept = steps.into_iter().enumerate().filter(|(index, _)| keep[*index]);
     kept.map(|(_, step)| Step {
         needs: step.needs.iter().map(|(kind, need)| (*kind, place[*need])).collect(),

@@ -158,7 +158,11 @@ fn show_highstate(context: &Context<'_>, args: &Args) -> Result<Value, CallError
 
 fn show_lowstate(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     refuse_broken_pillar(context)?;
-    Compiler::new(context).low_of_top(&options(context, args)).map(chunks).map(shown).map_err(|problems| failed(context, problems))
+    Compiler::new(context)
+        .low_of_top(&options(context, args))
+        .map(chunks)
+        .map(shown)
+        .map_err(|problems| failed(context, problems))
 }
 
 fn show_top(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {

@@ -35,7 +35,10 @@ use proto::{Args, Map};
 pub use uses::{Use, What, uses};
 pub use value::Value;
 
-use crate::{CallError, Diagnostic, Look, diag::{Origin, Source}};
+use crate::{
+    CallError, Diagnostic, Look,
+    diag::{Origin, Source},
+};
 
 /// Boxed, since every step of a template may give one.
 pub type Error = Box<Diagnostic>;

@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::accounts;
-use crate::{
-    Host, Look, Stat,
-    look::Kind,
-};
+use crate::{Host, Look, Stat, look::Kind};
 
 /// The largest file that is read into memory.
 pub const LIMIT: u64 = 512 << 20;
@@ -50,19 +47,18 @@ pub fn is_link(look: &dyn Look, path: &Path) -> bool {
     look.stat(path).is_ok_and(|stat| stat.kind == Kind::Symlink)
 }
 
-/// Everything beneath a folder, folders before what is in them; links are not followed.
+/// Everything beneath a folder: of each folder its files, then its folders, then what is in them.
+/// Links are not followed.
 pub fn walk(look: &dyn Look, folder: &Path) -> io::Result<Vec<(PathBuf, Stat)>> {
     let mut found = Vec::new();
     let mut waiting = vec![folder.to_owned()];
     while let Some(folder) = waiting.pop() {
-        for name in look.list(&folder)? {
-            let path = folder.join(name);
-            let Ok(stat) = look.stat(&path) else { continue };
-            if stat.kind == Kind::Directory {
-                waiting.push(path.clone());
-            }
-            found.push((path, stat));
-        }
+        let all = look.list(&folder)?.into_iter().map(|name| folder.join(name));
+        let all = all.filter_map(|path| look.stat(&path).ok().map(|stat| (path, stat)));
+        let (folders, files): (Vec<_>, Vec<_>) = all.partition(|(_, stat)| stat.kind == Kind::Directory);
+        waiting.extend(folders.iter().rev().map(|(path, _)| path.clone()));
+        found.extend(files);
+        found.extend(folders);
     }
     Ok(found)
 }

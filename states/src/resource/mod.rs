@@ -6,3 +6,5 @@ pub mod backup;
 pub mod command;
 pub mod diff;
 pub mod files;
+pub mod packages;
+pub mod services;

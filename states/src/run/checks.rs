@@ -129,9 +129,8 @@ fn retcode(call: &Call<'_>, text: &str, with_settings: bool) -> Option<i32> {
         _ => call.look.probe(&command),
     };
     let output = output.ok()?;
-    let good = settings("success_retcodes").is_some_and(|codes| {
-        each(&codes).iter().any(|code| code.as_i64() == Some(i64::from(output.code)))
-    });
+    let good = settings("success_retcodes")
+        .is_some_and(|codes| each(&codes).iter().any(|code| code.as_i64() == Some(i64::from(output.code))));
     Some(if good { 0 } else { output.code })
 }
 

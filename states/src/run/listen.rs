@@ -37,9 +37,8 @@ struct Ear {
 pub fn steps(steps: &[Step], results: &Results) -> Vec<Step> {
     let mut found: Vec<Step> = Vec::new();
     for Ear { who, to } in ears(steps) {
-        let heard = named(steps, &to).any(|step| {
-            results.get(&step.chunk.tag()).is_some_and(|(_, row)| !row.changes.is_empty())
-        });
+        let heard = named(steps, &to)
+            .any(|step| results.get(&step.chunk.tag()).is_some_and(|(_, row)| !row.changes.is_empty()));
         if !heard {
             continue;
         }

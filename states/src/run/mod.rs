@@ -229,9 +229,7 @@ impl Runner<'_> {
         let step = &self.steps[index];
         Some(match status {
             Status::Met | Status::Change | Status::SkipWatch => return None,
-            Status::SkipReq => {
-                Row::not_run(true, "State was not run because requisites were skipped by another state")
-            }
+            Status::SkipReq => Row::not_run(true, "State was not run because requisites were skipped by another state"),
             Status::Pre => Row::not_run(true, "No changes detected"),
             Status::Onfail => Row::not_run(true, "State was not run because onfail req did not change"),
             Status::Onchanges => Row::not_run(true, "State was not run because none of the onchanges reqs changed"),
@@ -272,8 +270,8 @@ impl Runner<'_> {
                 self.attempts(&watching(step), &needs, watched)
             }
             Status::SkipWatch => {
-                let comment = row.comment.clone()
-                    + " mod_watch was not run because requisites were skipped by another state";
+                let comment =
+                    row.comment.clone() + " mod_watch was not run because requisites were skipped by another state";
                 Row { comment, ..row }
             }
             _ => row,

@@ -73,7 +73,8 @@ impl<'a> Overlay<'a> {
                 Some(Entry::There(stat, content)) => return (path, Found::Here(stat.clone(), content.clone())),
                 None => {}
             }
-            let nearest = path.ancestors().skip(1).find_map(|above| Some((above.to_owned(), files.get(above)?.clone())));
+            let nearest =
+                path.ancestors().skip(1).find_map(|above| Some((above.to_owned(), files.get(above)?.clone())));
             match nearest {
                 None => return (path, Found::Under),
                 Some((_, Entry::Gone | Entry::There(_, Content::Folder | Content::Bytes(_)))) => {

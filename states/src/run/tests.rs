@@ -168,9 +168,17 @@ fn a_dry_run_sees_what_earlier_states_would_make() {
 
 #[test]
 fn a_state_that_is_not_here_fails_by_name() {
-    let (result, retcode) =
-        call(&host(), &[("t.sls", "x:\n  nope.absent: []\n")], json!({}), "state.apply", proto::Args::positional(["t".into()]));
+    let (result, retcode) = call(
+        &host(),
+        &[("t.sls", "x:\n  nope.absent: []\n")],
+        json!({}),
+        "state.apply",
+        proto::Args::positional(["t".into()]),
+    );
     let row = result.unwrap()["nope_|-x_|-x_|-absent"].clone();
-    assert_eq!((&row["result"], &row["comment"]), (&json!(false), &json!("not available: state nope.absent (module nope)")));
+    assert_eq!(
+        (&row["result"], &row["comment"]),
+        (&json!(false), &json!("not available: state nope.absent (module nope)"))
+    );
     assert_eq!(retcode, 2);
 }

@@ -65,11 +65,12 @@ struct Block {
 
 impl Block {
     fn put(&self, call: &Call<'_>, old: &str) -> Result<String, String> {
-        let eol = if old.lines().next().is_some() && old.split_inclusive('\n').next().is_some_and(|l| l.ends_with("\r\n")) {
-            "\r\n"
-        } else {
-            "\n"
-        };
+        let eol =
+            if old.lines().next().is_some() && old.split_inclusive('\n').next().is_some_and(|l| l.ends_with("\r\n")) {
+                "\r\n"
+            } else {
+                "\n"
+            };
         let mut out: Vec<String> = Vec::new();
         let (mut inside, mut found) = (false, false);
         for line in old.split_inclusive('\n') {
@@ -110,7 +111,13 @@ impl Block {
         }
     }
 
-    fn insert(&self, call: &Call<'_>, mut old: Vec<String>, new: Vec<String>, eol: &str) -> Result<Vec<String>, String> {
+    fn insert(
+        &self,
+        call: &Call<'_>,
+        mut old: Vec<String>,
+        new: Vec<String>,
+        eol: &str,
+    ) -> Result<Vec<String>, String> {
         if call.flag("prepend_if_not_found", false) {
             return Ok(new.into_iter().chain(old).collect());
         }

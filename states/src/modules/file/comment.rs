@@ -1,5 +1,7 @@
 //! `file.comment` and `file.uncomment`.
 
+use std::path::Path;
+
 use fancy_regex::Regex;
 
 use super::edit::{self, Said, Text};
@@ -19,6 +21,17 @@ fn found(regex: &Regex, text: &str) -> bool {
 /// What all lines that begin with a pattern become.
 fn edited(text: &str, line: &Regex, change: impl Fn(&str) -> String) -> String {
     text.split_inclusive('\n').map(|l| if found(line, l) { change(l) } else { l.to_owned() }).collect()
+}
+
+/// Salt names only the file in a dry run.
+fn updated(plan: Plan, path: &Path) -> Plan {
+    match plan {
+        Plan::Change { comment, apply, .. } => {
+            let changes = [(path.display().to_string(), "updated".into())].into_iter().collect();
+            Plan::Change { comment, changes, apply }
+        }
+        other => other,
+    }
 }
 
 fn said(old: &str, new: &str, name: &str, done: &str) -> Said {
@@ -45,10 +58,13 @@ pub fn comment(call: &Call<'_>) -> Result<Plan, StateError> {
     let line = multiline(&format!(r"\A({}){end}", regex.trim_start_matches('^').trim_end_matches('$')))?;
     let new = edited(&old.text, &line, |line| format!("{char}{line}"));
     if new == old.text {
-        return failed("Expected commented lines not found");
+        return match found(&multiline(&format!("{char}{bare}"))?, &old.text) {
+            true => Plan::keep("Commented lines successfully"),
+            false => failed("Expected commented lines not found"),
+        };
     }
     let said = said(&old.text, &new, &path.display().to_string(), "Commented lines successfully");
-    edit::plan(old, new, edit::backup(call, Some(".bak")), said)
+    edit::plan(old, new, edit::backup(call, Some(".bak")), said).map(|plan| updated(plan, &path))
 }
 
 pub fn uncomment(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -64,14 +80,12 @@ pub fn uncomment(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let end = if regex.ends_with('$') { "$" } else { "" };
     let line = multiline(&format!(r"\A{char}\s*({}){end}", bare.trim_end_matches('$')))?;
-    let new = edited(&old.text, &line, |line| {
-        line.trim_start_matches(|c: char_type| char.contains(c)).to_owned()
-    });
+    let new = edited(&old.text, &line, |line| line.trim_start_matches(|c: char_type| char.contains(c)).to_owned());
     if new == old.text {
         return failed("Expected uncommented lines not found");
     }
     let said = said(&old.text, &new, &path.display().to_string(), "Uncommented lines successfully");
-    edit::plan(old, new, edit::backup(call, Some(".bak")), said)
+    edit::plan(old, new, edit::backup(call, Some(".bak")), said).map(|plan| updated(plan, &path))
 }
 
 #[allow(non_camel_case_types, reason = "the argument `char` hides the type's name above")]

@@ -78,7 +78,8 @@ fn looked_up(call: &Call<'_>, key: &str, value: &Value) -> Result<Value, StateEr
     };
     match value {
         Value::Array(paths) => {
-            let parts: Result<Vec<String>, StateError> = paths.iter().map(|p| Ok(value::python_str(&one(p)?))).collect();
+            let parts: Result<Vec<String>, StateError> =
+                paths.iter().map(|p| Ok(value::python_str(&one(p)?))).collect();
             Ok(Value::String(parts?.join("\n")))
         }
         path => one(path),
@@ -227,9 +228,8 @@ fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Re
         Some((kind, digest)) => (kind.to_lowercase(), digest.trim().to_lowercase()),
         None => (kind_of(wanted.trim()).to_owned(), wanted.trim().to_lowercase()),
     };
-    let found = digest(&kind, bytes).ok_or_else(|| {
-        StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid"))
-    })?;
+    let found = digest(&kind, bytes)
+        .ok_or_else(|| StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid")))?;
     if found == wanted {
         return Ok(());
     }

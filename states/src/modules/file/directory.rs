@@ -41,6 +41,7 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
         removed: Vec::new(),
         changes: Changes::new(),
         silent: false,
+        children_only: false,
     };
     if there {
         work.look_at(call)?;
@@ -105,21 +106,16 @@ struct Work {
     removed: Vec<PathBuf>,
     changes: Changes,
     silent: bool,
+    children_only: bool,
 }
 
 impl Work {
     fn look_at(&mut self, call: &Call<'_>) -> Result<(), StateError> {
         let follow = call.flag("follow_symlinks", false);
-        if !call.flag("children_only", false)
-            && let Ok((path, stat)) = files::followed(call.look, &self.name)
-        {
-            let shown = self.name.clone();
-            self.note(shown, &path, &stat, self.own.clone());
-        }
         let recurse: Vec<String> = call.list("recurse");
-        if let Some(bad) = recurse.iter().find(|kind| !TYPES.contains(&kind.as_str())) {
+        if recurse.iter().any(|kind| !TYPES.contains(&kind.as_str())) {
             let known: Vec<String> = TYPES.iter().map(|kind| format!("\"{kind}\"")).collect();
-            return failed(format!("Types for \"recurse\" limited to {}. ({bad})", known.join(", ")));
+            return failed(format!("Types for \"recurse\" limited to {}.", known.join(", ")));
         }
         let has = |kind: &str| recurse.iter().any(|other| other == kind);
         if has("ignore_files") && has("ignore_dirs") {
@@ -128,9 +124,21 @@ impl Work {
             );
         }
         let clean = call.flag("clean", false);
-        if recurse.is_empty() && !clean {
-            return Ok(());
+        if !recurse.is_empty() || clean {
+            self.look_below(call, &recurse, follow, clean)?;
         }
+        self.children_only = call.flag("children_only", false);
+        if !self.children_only
+            && let Ok((path, stat)) = files::followed(call.look, &self.name)
+        {
+            let shown = self.name.clone();
+            self.note(shown, &path, &stat, self.own.clone());
+        }
+        Ok(())
+    }
+
+    fn look_below(&mut self, call: &Call<'_>, recurse: &[String], follow: bool, clean: bool) -> Result<(), StateError> {
+        let has = |kind: &str| recurse.iter().any(|other| other == kind);
         let below = files::walk(call.look, &self.name).map_err(|why| StateError::io("list", &self.name, &why))?;
         self.silent = has("silent");
         let depth = call.int("max_depth");
@@ -241,7 +249,8 @@ impl Work {
             permissions.resolved(host).apply(host, path).map_err(|why| StateError::io("change", path, &why))?;
             changes.extend(missing.iter().map(|(key, text)| ((*key).to_owned(), text.clone().into())));
         }
-        let mut comment = format!("Directory {} updated", self.name.display());
+        let inside = if self.children_only { "/*" } else { "" };
+        let mut comment = format!("Directory {}{inside} updated", self.name.display());
         if !self.removed.is_empty() {
             for path in &self.removed {
                 host.remove(path).map_err(|why| StateError::io("remove", path, &why))?;

@@ -69,10 +69,11 @@ impl Said {
 
 pub fn changes(call: &Call<'_>, old: &str, new: &str) -> Map {
     let diff = match call.flag("show_changes", true) {
-        true => diff::unified(old, new),
-        false => "<show_changes=False>".into(),
+        true => diff::unified(old, new).into(),
+        // What Salt shows of a hidden difference.
+        false => true.into(),
     };
-    [("diff".to_owned(), diff.into())].into_iter().collect()
+    [("diff".to_owned(), diff)].into_iter().collect()
 }
 
 /// Plans to put `new` where `old` is, keeping a copy with the suffix `backup`.
@@ -124,7 +125,8 @@ pub fn regex(pattern: &str, flags: &[String]) -> Result<fancy_regex::Regex, Stat
             "VERBOSE" | "X" => "x",
             "UNICODE" | "U" | "LOCALE" | "L" => "",
             number => {
-                let bits: u32 = number.parse().map_err(|_| StateError::Failed(format!("Invalid re flag given: {flag}")))?;
+                let bits: u32 =
+                    number.parse().map_err(|_| StateError::Failed(format!("Invalid re flag given: {flag}")))?;
                 for (bit, letter) in [(2, "i"), (8, "m"), (16, "s"), (64, "x")] {
                     if bits & bit != 0 {
                         letters.push_str(letter);

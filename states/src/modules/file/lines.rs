@@ -27,7 +27,8 @@ fn texts(call: &Call<'_>) -> Result<Vec<String>, StateError> {
         };
         let bytes = content::fetch(call, &name)?;
         let engine = call.text_or("template", "jinja");
-        let bytes = if call.low.contains_key("template") { content::rendered(call, &engine, &name, bytes)? } else { bytes };
+        let bytes =
+            if call.low.contains_key("template") { content::rendered(call, &engine, &name, bytes)? } else { bytes };
         texts.push(String::from_utf8_lossy(&bytes).into_owned());
     }
     Ok(texts)
@@ -68,22 +69,6 @@ fn block_in(text: &str, block: &str) -> bool {
     lines.windows(wanted.len().max(1)).any(|window| window == wanted)
 }
 
-/// Salt joins the lines of this difference without their ends.
-fn bare_diff(old: &str, new: &str) -> String {
-    let shown = diff::unified(old, new);
-    let mut out = String::new();
-    for (i, line) in shown.lines().enumerate() {
-        if i > 0 {
-            out.push('\n');
-        }
-        out.push_str(line);
-        if line.starts_with("@@") || line.starts_with("--- ") || line.starts_with("+++ ") {
-            out.push('\n');
-        }
-    }
-    out
-}
-
 pub fn append(call: &Call<'_>) -> Result<Plan, StateError> {
     let path = super::path(call)?;
     let name = path.display().to_string();
@@ -103,7 +88,7 @@ pub fn append(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     new.iter().for_each(|line| after.extend([line.as_str(), "\n"]));
     let done = format!("Appended {} lines", new.len());
-    let changes = [("diff".to_owned(), bare_diff(&before, &after).into())].into_iter().collect();
+    let changes = [("diff".to_owned(), diff::bare(&before, &after).into())].into_iter().collect();
     match old {
         Some(old) => {
             let said = Said { would: format!("File {name} is set to be updated"), done, changes };
@@ -137,9 +122,7 @@ pub fn prepend(call: &Call<'_>) -> Result<Plan, StateError> {
     let mut after = String::new();
     new.iter().for_each(|line| after.extend([line.as_str(), "\n"]));
     after.push_str(&before);
-    let said = |would: &str| {
-        Said::new(call, would, format!("Prepended {} lines", new.len()), &before, &after)
-    };
+    let said = |would: &str| Said::new(call, would, format!("Prepended {} lines", new.len()), &before, &after);
     match old {
         Some(old) => {
             let said = said(&format!("File {name} is set to be updated"));

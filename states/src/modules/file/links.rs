@@ -23,7 +23,8 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
     let dir_mode = permissions.mode.take();
     // Salt gives a link to whoever runs it unless it is told otherwise.
     permissions.user.get_or_insert_with(|| (accounts::user_name(call.look, 0), 0));
-    let gid = permissions.user.as_ref().and_then(|(user, _)| accounts::user(call.look, user)).map_or(0, |user| user.gid);
+    let gid =
+        permissions.user.as_ref().and_then(|(user, _)| accounts::user(call.look, user)).map_or(0, |user| user.gid);
     permissions.group.get_or_insert_with(|| (accounts::group_name(call.look, gid), gid));
     let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
     let make_dirs = call.flag("makedirs", false);
@@ -34,12 +35,16 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
     let force = call.flag("force", false);
     let owned = permissions.user.as_ref().zip(permissions.group.as_ref()).map(|((u, _), (g, _))| format!("{u}:{g}"));
     let owned = owned.unwrap_or_default();
-    let (comment, changes, clear) = match now {
+    let (mut comment, changes, clear) = match now {
         None => (format!("Symlink {name} to {target} is set for creation"), json!({ "new": name }), Clear::Nothing),
         Some(stat) if stat.kind == Kind::Symlink => {
             let there = call.look.read_link(&path).unwrap_or_default();
             if there != Path::new(&target) {
-                (format!("Link {name} target is set to be changed to {target}"), json!({ "change": name }), Clear::Remove)
+                (
+                    format!("Link {name} target is set to be changed to {target}"),
+                    json!({ "change": name }),
+                    Clear::Remove,
+                )
             } else if permissions.missing(&stat).is_empty() {
                 return Plan::keep(format!("Symlink {name} is present and owned by {owned}"));
             } else {
@@ -48,6 +53,9 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
         }
         Some(_) => in_the_way(call, &path, &name, &target, force)?,
     };
+    if !files::is_dir(call.look, &parent) {
+        comment.push_str(&format!("\n{} will be created", parent.display()));
+    }
     Plan::change(comment, changes, move |doing| {
         let host = doing.host;
         let mut changes = Map::new();
@@ -63,9 +71,8 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
         }
         let dirs = Permissions { mode: dir_mode, ..permissions.clone() };
         files::make_dirs(host, &parent, &dirs.resolved(host)).map_err(|why| StateError::io("create", &parent, &why))?;
-        host.symlink(Path::new(&target), &path).map_err(|why| {
-            StateError::Failed(format!("Unable to create new symlink {name} -> {target}: {why}"))
-        })?;
+        host.symlink(Path::new(&target), &path)
+            .map_err(|why| StateError::Failed(format!("Unable to create new symlink {name} -> {target}: {why}")))?;
         permissions.resolved(host).apply(host, &path).map_err(|why| StateError::io("own", &path, &why))?;
         changes.insert("new".into(), Value::String(name.clone()));
         Ok(Done::new(format!("Created new symlink {name} -> {target}"), changes))
@@ -110,20 +117,23 @@ fn in_the_way(
             false => failed(format!("{kind} exists where the symlink {name} should be")),
         };
     }
-    let comment = format!(
-        "The file or directory {name} is set for removal to make way for a new symlink targeting {target}"
-    );
+    let comment =
+        format!("The file or directory {name} is set for removal to make way for a new symlink targeting {target}");
     Ok((comment, json!({}), Clear::Remove))
 }
 
 fn own(path: PathBuf, name: String, permissions: Permissions, owned: String) -> Result<Plan, StateError> {
     let changes = json!({ "ownership": owned });
-    Plan::change(format!("Ownership of symlink {name} is set to be changed to {owned}"), changes.clone(), move |doing| {
-        permissions.resolved(doing.host).apply(doing.host, &path).map_err(|why| {
-            StateError::Failed(format!("Failed to set ownership of symlink {name} to {owned}: {why}"))
-        })?;
-        Ok(Done::new(format!("Set ownership of symlink {name} to {owned}"), changes))
-    })
+    Plan::change(
+        format!("Ownership of symlink {name} is set to be changed to {owned}"),
+        changes.clone(),
+        move |doing| {
+            permissions.resolved(doing.host).apply(doing.host, &path).map_err(|why| {
+                StateError::Failed(format!("Failed to set ownership of symlink {name} to {owned}: {why}"))
+            })?;
+            Ok(Done::new(format!("Set ownership of symlink {name} to {owned}"), changes))
+        },
+    )
 }
 
 pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -155,17 +165,20 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
     let linked = now.as_ref().is_some_and(|stat| stat.kind == Kind::File);
     if now.is_some() && !call.flag("force", false) {
         return failed(match call.test {
-            true => format!(
-                "The file or directory {name} is set for removal to make way for a new hard link. Did you mean to use force?"
-            ),
+            true => {
+                format!("File or directory exists where the hard link {name} should be. Did you mean to use force?")
+            }
             false => format!("File exists where the hard link {name} should be"),
         });
     }
-    let comment = match linked {
-        true => format!("Link {name} target is set to be changed to {target}"),
-        false => format!("Hard link {name} to {target} is set for creation"),
+    let (comment, preview) = match linked {
+        true => {
+            let why = format!("to make way for a new hard link targeting {target}");
+            (format!("The file or directory {name} is set for removal {why}"), json!({}))
+        }
+        false => (format!("Hard link {name} to {target} is set for creation"), json!({ "new": name })),
     };
-    Plan::change(comment, json!({ "new": name }), move |doing| {
+    Plan::change(comment, preview, move |doing| {
         let host = doing.host;
         let mut changes = Map::new();
         if files::is_there(host, &path) {
@@ -174,9 +187,8 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
         }
         let made = files::make_dirs(host, &parent, &Permissions::default());
         made.map_err(|why| StateError::io("create", &parent, &why))?;
-        host.hard_link(&to, &path).map_err(|why| {
-            StateError::Failed(format!("Unable to create new hard link {name} -> {target}: {why}"))
-        })?;
+        host.hard_link(&to, &path)
+            .map_err(|why| StateError::Failed(format!("Unable to create new hard link {name} -> {target}: {why}")))?;
         changes.insert("new".into(), name.clone().into());
         Ok(Done::new(format!("Created new hard link {name} -> {target}"), changes))
     })

@@ -7,6 +7,7 @@ use proto::{Map, Value};
 use super::{content, owner};
 use crate::{
     Look, Stat,
+    functions::truth,
     look::Kind,
     plan::{Call, Doing, Done, Plan, StateError, failed},
     resource::{
@@ -68,6 +69,7 @@ fn managed(
         backups: backup::folder(call.context()),
         check: call.list("check_cmd"),
         shell: call.look.grains().get("shell").and_then(Value::as_str).unwrap_or("/bin/sh").to_owned(),
+        from_source: call.value("source").is_some_and(truth),
         permissions,
         bytes,
         name,
@@ -82,6 +84,8 @@ struct Target {
     old: Option<(Stat, Vec<u8>)>,
     /// A link that is to become a file.
     replaces_link: bool,
+    /// What that link leads to.
+    linked: Option<Vec<u8>>,
 }
 
 impl Target {
@@ -89,15 +93,16 @@ impl Target {
         let is_link = files::is_link(call.look, name);
         let follow = call.flag("follow_symlinks", true);
         if is_link && !follow {
-            return Ok(Self { path: name.to_owned(), old: None, replaces_link: true });
+            let target = call.look.read(name, LIMIT).ok();
+            return Ok(Self { path: name.to_owned(), old: None, replaces_link: true, linked: target });
         }
         match files::followed(call.look, name) {
             Ok((path, stat)) if stat.kind == Kind::File => {
                 let bytes = call.look.read(&path, LIMIT).map_err(|why| StateError::io("read", &path, &why))?;
-                Ok(Self { path, old: Some((stat, bytes)), replaces_link: false })
+                Ok(Self { path, old: Some((stat, bytes)), replaces_link: false, linked: None })
             }
             Ok((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
-            Err(_) => Ok(Self { path: name.to_owned(), old: None, replaces_link: is_link }),
+            Err(_) => Ok(Self { path: name.to_owned(), old: None, replaces_link: is_link, linked: None }),
         }
     }
 }
@@ -115,6 +120,7 @@ struct Job {
     backups: PathBuf,
     check: Vec<String>,
     shell: String,
+    from_source: bool,
 }
 
 const NOTE: &str = "\nNote: No changes made, actual changes may\nbe different due to other states.";
@@ -145,7 +151,9 @@ impl Job {
             Some((_, old)) if *old == self.bytes => {}
             Some((_, old)) => drop(changes.insert("diff".into(), self.diff(old).into())),
             None if target.replaces_link => {
-                changes.insert("diff".into(), "Replace symbolic link with regular file".into());
+                let replaced = || "Replace symbolic link with regular file".to_owned();
+                let diff = target.linked.as_ref().map(|old| self.diff(old)).filter(|diff| !diff.is_empty());
+                changes.insert("diff".into(), diff.unwrap_or_else(replaced).into());
             }
             None if self.new_file_diff => drop(changes.insert("diff".into(), self.diff(&[]).into())),
             None => drop(changes.insert("diff".into(), "New file".into())),
@@ -182,11 +190,19 @@ impl Job {
             // Nobody may read what is new before it has its owner.
             let old_mode = target.old.as_ref().map(|(stat, _)| stat.mode);
             let mode = permissions.mode.or(old_mode);
-            let first = if permissions.user.is_some() || permissions.group.is_some() { mode.map(|_| 0o600) } else { mode };
+            let first =
+                if permissions.user.is_some() || permissions.group.is_some() { mode.map(|_| 0o600) } else { mode };
             host.write(&target.path, &self.bytes, first.or(mode).unwrap_or(0o644))
                 .map_err(|why| StateError::io("write", &target.path, &why))?;
             if target.old.is_none() {
-                let fresh = Stat { mode: 0o600, ..host.stat(&target.path).map_err(|why| StateError::io("read", &target.path, &why))? };
+                let fresh = Stat {
+                    mode: 0o600,
+                    ..host.stat(&target.path).map_err(|why| StateError::io("read", &target.path, &why))?
+                };
+                // Salt's copy of a source begins with a mode of its own.
+                if self.from_source && mode.is_none() {
+                    changes.insert("mode".into(), mode_text(0o644).into());
+                }
                 let set = permissions.missing(&fresh).into_iter().map(|(key, text)| (key.to_owned(), text.into()));
                 changes.extend(set);
             }
@@ -226,9 +242,14 @@ impl Job {
 /// `dir_mode`, or the file's mode with the right to enter wherever it may be read.
 fn dir_permissions(call: &Call<'_>, file: &Permissions) -> Result<Permissions, StateError> {
     let own = owner::permissions(call, "dir_mode")?.mode;
-    let derived = file.mode.map(|mode| [0o100, 0o010, 0o001].into_iter().fold(mode & 0o777, |mode, bit| {
-        if mode & (bit * 7) != 0 { mode | bit } else { mode }
-    }));
+    let derived = file.mode.map(|mode| {
+        [0o100, 0o010, 0o001].into_iter().fold(
+            mode & 0o777,
+            |mode, bit| {
+                if mode & (bit * 7) != 0 { mode | bit } else { mode }
+            },
+        )
+    });
     Ok(Permissions { mode: own.or(derived), ..file.clone() })
 }
 
@@ -248,7 +269,8 @@ fn only_permissions(call: &Call<'_>, name: &Path, permissions: Permissions) -> R
         false => name.to_owned(),
     };
     let stat = call.look.stat(&path).map_err(|why| StateError::io("read", &path, &why))?;
-    let changes: Map = permissions.missing(&stat).into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect();
+    let changes: Map =
+        permissions.missing(&stat).into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect();
     if changes.is_empty() {
         return Plan::keep(match call.test {
             true => format!("File {shown} not updated"),
@@ -283,9 +305,11 @@ fn empty_file(call: &Call<'_>, name: PathBuf, permissions: Permissions) -> Resul
     Plan::change(format!("The file {shown} is set to be changed{NOTE}"), preview, move |doing| {
         let host = doing.host;
         if make_dirs {
-            files::make_dirs(host, &parent, &dirs.resolved(host)).map_err(|why| StateError::io("create", &parent, &why))?;
+            files::make_dirs(host, &parent, &dirs.resolved(host))
+                .map_err(|why| StateError::io("create", &parent, &why))?;
         }
-        host.write(&name, &[], permissions.mode.unwrap_or(0o644)).map_err(|why| StateError::io("write", &name, &why))?;
+        host.write(&name, &[], permissions.mode.unwrap_or(0o644))
+            .map_err(|why| StateError::io("write", &name, &why))?;
         permissions.resolved(host).apply(host, &name).map_err(|why| StateError::io("change", &name, &why))?;
         let mut changes: Map = [("new".to_owned(), format!("file {shown} created").into())].into_iter().collect();
         if let Some(mode) = permissions.mode.filter(|mode| *mode != 0o644) {

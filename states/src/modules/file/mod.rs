@@ -11,11 +11,11 @@ mod lines;
 mod links;
 mod managed;
 mod moves;
+mod owner;
 mod recurse;
 mod remove;
 mod replace;
 mod serialize;
-mod owner;
 
 use std::path::PathBuf;
 

@@ -30,7 +30,7 @@ pub fn recurse(call: &Call<'_>) -> Result<Plan, StateError> {
     let mut parts = Parts::default();
     let mut keep: BTreeSet<PathBuf> = BTreeSet::from([root.clone()]);
     for folder in &wanted.folders {
-        let path = root.join(folder);
+        let path = if folder.as_os_str().is_empty() { root.clone() } else { root.join(folder) };
         keep.insert(path.clone());
         parts.add(&path, sub_plan(call, &path, "directory", &folder_args())?);
     }
@@ -62,10 +62,7 @@ fn source(call: &Call<'_>) -> Result<(String, String), StateError> {
             return Ok((inside, env));
         }
     }
-    failed(format!(
-        "Recurse failed: none of the specified sources were found: {}",
-        sources.join(", ")
-    ))
+    failed("Recurse failed: none of the specified sources were found")
 }
 
 /// What is to be in the folder.
@@ -97,8 +94,22 @@ fn wanted(call: &Call<'_>, source: &str, env: &str) -> Wanted {
 
 /// Arguments of the sub-states that are not the state's own.
 const OWN: [&str; 16] = [
-    "source", "clean", "require", "include_pat", "exclude_pat", "maxdepth", "recurse", "file_mode", "include_empty",
-    "keep_symlinks", "force_symlinks", "sym_mode", "contents", "mode", "check_cmd", "source_hash",
+    "source",
+    "clean",
+    "require",
+    "include_pat",
+    "exclude_pat",
+    "maxdepth",
+    "recurse",
+    "file_mode",
+    "include_empty",
+    "keep_symlinks",
+    "force_symlinks",
+    "sym_mode",
+    "contents",
+    "mode",
+    "check_cmd",
+    "source_hash",
 ];
 
 fn folder_args() -> Map {
@@ -145,7 +156,8 @@ fn stale(call: &Call<'_>, root: &Path, mut keep: BTreeSet<PathBuf>) -> Result<Ve
     let stays = |path: &PathBuf| {
         keep.contains(path) || pattern.as_deref().is_some_and(|pattern| directory::excluded(pattern, root, path))
     };
-    let holds = |folder: &PathBuf| below.iter().any(|(inner, _)| inner.starts_with(folder) && inner != folder && stays(inner));
+    let holds =
+        |folder: &PathBuf| below.iter().any(|(inner, _)| inner.starts_with(folder) && inner != folder && stays(inner));
     let gone: BTreeSet<PathBuf> =
         below.iter().map(|(path, _)| path).filter(|path| !stays(path) && !holds(path)).cloned().collect();
     Ok(gone.iter().filter(|path| path.parent().is_none_or(|parent| !gone.contains(parent))).cloned().collect())
@@ -183,7 +195,8 @@ impl Parts {
             let mut changes = Map::new();
             for (path, apply) in applies {
                 let done = apply(doing).map_err(|why| StateError::Failed(format!("#### {path} ####\n{why}")))?;
-                if !done.changes.is_empty() {
+                // Salt makes the folder itself before it counts.
+                if !done.changes.is_empty() && path != name {
                     changes.insert(path, Value::Object(done.changes));
                 }
             }

@@ -6,8 +6,11 @@ use super::managed;
 use crate::{
     functions::truth,
     merge::{self, Strategy},
-    plan::{Call, Plan, StateError, failed},
-    resource::files::{self, LIMIT},
+    plan::{Call, Doing, Plan, StateError, failed},
+    resource::{
+        diff,
+        files::{self, LIMIT},
+    },
 };
 
 pub fn serialize(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -22,24 +25,43 @@ pub fn serialize(call: &Call<'_>) -> Result<Plan, StateError> {
     let serializer = call.some_text("serializer").or_else(|| call.some_text("formatter"));
     let serializer = serializer.unwrap_or_else(|| "yaml".into()).to_lowercase();
     let mut data = dataset(call)?;
+    let mut difference = None;
     if call.flag("merge_if_exists", false)
         && let Ok(bytes) = call.look.read(&path, LIMIT)
     {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let args = Args::positional([serializer.clone().into(), text.into()]);
-        let there = call.call("slsutil.deserialize", args).map_err(|why| {
-            StateError::Failed(format!("Failed to deserialize existing data: {why}"))
-        })?;
+        let there = call
+            .call("slsutil.deserialize", args)
+            .map_err(|why| StateError::Failed(format!("Failed to deserialize existing data: {why}")))?;
         if let (Value::Object(there), Value::Object(more)) = (&there, &data) {
             let merged = merge::merge(there.clone(), more.clone(), Strategy::Recurse, false);
             if merged == *there {
                 return Plan::keep(format!("The file {name} is in the correct state"));
             }
+            difference = Some(diff::of_maps(there, &merged));
             data = Value::Object(merged);
         }
     }
     let text = written(call, &serializer, &data)?;
-    managed::with_content(call, text.into_bytes(), |name| format!("Dataset will be serialized and stored into {name}"))
+    let would = |name: &str| format!("Dataset will be serialized and stored into {name}");
+    let plan = managed::with_content(call, text.into_bytes(), would)?;
+    Ok(match difference {
+        Some(difference) => with_difference(plan, difference),
+        None => plan,
+    })
+}
+
+/// Shows what of the data differs instead of what of the text.
+fn with_difference(plan: Plan, difference: Map) -> Plan {
+    let Plan::Change { comment, mut changes, apply } = plan else { return plan };
+    changes.insert("diff".into(), Value::Object(difference.clone()));
+    let apply = move |doing: &Doing<'_>| {
+        let mut done = apply(doing)?;
+        done.changes.insert("diff".into(), Value::Object(difference));
+        Ok(done)
+    };
+    Plan::Change { comment, changes, apply: Box::new(apply) }
 }
 
 fn dataset(call: &Call<'_>) -> Result<Value, StateError> {
@@ -63,7 +85,9 @@ fn dataset(call: &Call<'_>) -> Result<Value, StateError> {
 fn written(call: &Call<'_>, serializer: &str, data: &Value) -> Result<String, StateError> {
     let mut options: Map = match serializer {
         "yaml" => [("default_flow_style".to_owned(), Value::Bool(false))].into_iter().collect(),
-        "json" => [("indent".to_owned(), Value::from(2)), ("sort_keys".to_owned(), Value::Bool(true))].into_iter().collect(),
+        "json" => {
+            [("indent".to_owned(), Value::from(2)), ("sort_keys".to_owned(), Value::Bool(true))].into_iter().collect()
+        }
         "python" => Map::new(),
         other => {
             return failed(format!(
@@ -77,6 +101,5 @@ fn written(call: &Call<'_>, serializer: &str, data: &Value) -> Result<String, St
     args.named = options;
     let text = call.call("slsutil.serialize", args)?;
     let text = text.as_str().unwrap_or_default();
-    // YAML ends with a line end of its own, and Salt adds one.
-    Ok(if serializer == "yaml" { format!("{}\n\n", text.trim_end()) } else { format!("{text}\n") })
+    Ok(format!("{}\n", text.trim_end_matches('\n')))
 }

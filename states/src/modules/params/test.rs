@@ -13,8 +13,24 @@ pub const FAIL_WITHOUT_CHANGES: &[Param] = &[need("name")];
 
 pub const FAIL_WITH_CHANGES: &[Param] = &[need("name")];
 
-pub const CONFIGURABLE_TEST_STATE: &[Param] = &[need("name"), opt("changes", "True"), opt("result", "True"), opt("comment", "''"), opt("warnings", "None"), opt("allow_test_mode_failure", "False")];
+pub const CONFIGURABLE_TEST_STATE: &[Param] = &[
+    need("name"),
+    opt("changes", "True"),
+    opt("result", "True"),
+    opt("comment", "''"),
+    opt("warnings", "None"),
+    opt("allow_test_mode_failure", "False"),
+];
 
 pub const SHOW_NOTIFICATION: &[Param] = &[need("name"), opt("text", "None")];
 
-pub const CHECK_PILLAR: &[Param] = &[need("name"), opt("present", "None"), opt("boolean", "None"), opt("integer", "None"), opt("string", "None"), opt("listing", "None"), opt("dictionary", "None"), opt("verbose", "False")];
+pub const CHECK_PILLAR: &[Param] = &[
+    need("name"),
+    opt("present", "None"),
+    opt("boolean", "None"),
+    opt("integer", "None"),
+    opt("string", "None"),
+    opt("listing", "None"),
+    opt("dictionary", "None"),
+    opt("verbose", "False"),
+];
