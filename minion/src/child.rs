@@ -80,6 +80,8 @@ pub enum Files {
 enum Word {
     Out(String),
     Err(String),
+    /// A state that has ended.
+    State(Value),
     Event(String, Value),
     /// The job changed static grains.
     Grains,
@@ -165,6 +167,7 @@ async fn start_and_wait(inner: &Arc<Inner>, running: &Arc<Running>, started: u64
             match serde_json::from_str(&line) {
                 Ok(Word::Out(text)) => running.show(Progress::Stdout(text)),
                 Ok(Word::Err(text)) => running.show(Progress::Stderr(text)),
+                Ok(Word::State(state)) => running.show(Progress::State(state)),
                 Ok(Word::Event(tag, data)) => inner.pass_event(&tag, data),
                 Ok(Word::Grains) => inner.refresh_grains_soon(),
                 Ok(Word::Pillar) => inner.forget_pillar(),

@@ -16,11 +16,15 @@ pub enum Effect {
     Writes,
 }
 
-/// One line of output of a job that is still running.
+/// What a job that is still running has to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
+    /// One line of output.
     Stdout(String),
     Stderr(String),
+    /// A state that has ended, as one JSON object: `id`, `name`, `function`, `sls`, `result`,
+    /// `changed`, `number`, `of`, `duration` (in milliseconds).
+    State(Value),
 }
 
 /// One parameter of a function, as `sys.argspec` and `ctl doc` show it.

@@ -235,6 +235,7 @@ fn live(inner: &Arc<Inner>, jid: proto::JobId) -> job::Live {
         let (stream, text) = match progress {
             Progress::Stdout(text) => (Stream::Stdout, text),
             Progress::Stderr(text) => (Stream::Stderr, text),
+            Progress::State(state) => (Stream::Progress, state.to_string()),
         };
         // The same lane as returns: the last line comes before the end.
         let message = FromMinion::Output { jid, stream, text };

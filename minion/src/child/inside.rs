@@ -79,6 +79,7 @@ fn show(progress: Progress) {
     let word = match progress {
         Progress::Stdout(text) => Word::Out(text),
         Progress::Stderr(text) => Word::Err(text),
+        Progress::State(state) => Word::State(state),
     };
     // The agent may have gone; the job goes on.
     let _ = say(&word);

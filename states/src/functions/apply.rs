@@ -252,11 +252,8 @@ fn finish(context: &Context<'_>, args: &Args, steps: Result<Vec<Step>, Problems>
         failhard: context.opts.get("failhard").is_some_and(truth),
         ..Settings::default()
     };
-    let shown = |chunk: &Chunk, row: &Row| {
-        if let Some(line) = line(chunk, row) {
-            (context.progress)(Progress::Stdout(line));
-        }
-    };
+    let of = steps.iter().filter(|step| !step.trial).count();
+    let shown = |chunk: &Chunk, row: &Row| (context.progress)(Progress::State(progress(chunk, row, of)));
     let results = run::run(context, &steps, &settings, &shown);
     if results.values().any(|(_, row)| row.failed()) {
         context.retcode.store(FAILED, std::sync::atomic::Ordering::Relaxed);
@@ -264,13 +261,17 @@ fn finish(context: &Context<'_>, args: &Args, steps: Result<Vec<Step>, Problems>
     Ok(run::to_value(&results))
 }
 
-/// What is shown of a state while the run goes on: only what changed or failed.
-fn line(chunk: &Chunk, row: &Row) -> Option<String> {
-    let mark = match row.result {
-        Some(false) => "failed",
-        None => "would change",
-        Some(true) if !row.changes.is_empty() => "changed",
-        Some(true) => return None,
-    };
-    Some(format!("{mark}: {}.{} {}", chunk.text("state"), chunk.text("fun"), chunk.text("__id__")))
+/// What is told of a state while the run goes on.
+fn progress(chunk: &Chunk, row: &Row, of: usize) -> Value {
+    serde_json::json!({
+        "id": chunk.text("__id__"),
+        "name": chunk.text("name"),
+        "function": format!("{}.{}", chunk.text("state"), chunk.text("fun")),
+        "sls": chunk.text("__sls__"),
+        "result": row.result,
+        "changed": !row.changes.is_empty(),
+        "number": row.number + 1,
+        "of": of,
+        "duration": row.duration as f64 / 1000.0,
+    })
 }

@@ -178,7 +178,7 @@ fn words(line: &str) -> Map {
     while chars.peek().is_some() {
         let mut word = String::new();
         let mut quote = None;
-        while let Some(c) = chars.next() {
+        for c in chars.by_ref() {
             match quote {
                 Some(q) if c == q => quote = None,
                 Some(_) => word.push(c),

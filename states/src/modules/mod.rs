@@ -2,13 +2,17 @@
 
 mod cmd;
 mod file;
+mod module;
 mod params;
+mod pkg;
+mod service;
 mod test;
 
 use crate::plan::{PlanFn, State, StateModule};
 
 /// All modules.
-pub const TABLE: &[StateModule] = &[cmd::MODULE, file::MODULE, test::MODULE];
+pub const TABLE: &[StateModule] =
+    &[cmd::MODULE, file::MODULE, module::MODULE, pkg::MODULE, service::MODULE, test::MODULE];
 
 /// Names of Salt's that are not those of its files.
 fn module(name: &str) -> Option<&'static StateModule> {

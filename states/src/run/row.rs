@@ -85,6 +85,9 @@ impl Row {
         map.insert("start_time".into(), Value::String(self.start.clone()));
         map.insert("duration".into(), value::float(self.duration as f64 / 1000.0));
         map.insert("__id__".into(), of("__id__"));
+        if self.failed() {
+            map.insert("__place__".into(), Value::String(chunk.place.to_string()));
+        }
         Value::Object(map)
     }
 }

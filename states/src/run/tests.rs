@@ -170,15 +170,15 @@ fn a_dry_run_sees_what_earlier_states_would_make() {
 fn a_state_that_is_not_here_fails_by_name() {
     let (result, retcode) = call(
         &host(),
-        &[("t.sls", "x:\n  nope.absent: []\n")],
+        &[("t.sls", "x:\n  zzzz.qqqq: []\n")],
         json!({}),
         "state.apply",
         proto::Args::positional(["t".into()]),
     );
-    let row = result.unwrap()["nope_|-x_|-x_|-absent"].clone();
+    let row = result.unwrap()["zzzz_|-x_|-x_|-qqqq"].clone();
     assert_eq!(
         (&row["result"], &row["comment"]),
-        (&json!(false), &json!("not available: state nope.absent (module nope)"))
+        (&json!(false), &json!("not available: state zzzz.qqqq (module zzzz)"))
     );
     assert_eq!(retcode, 2);
 }

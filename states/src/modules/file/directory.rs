@@ -102,12 +102,15 @@ struct Work {
     new: bool,
     make_dirs: bool,
     /// What is to be given other owners or modes.
-    set: Vec<(PathBuf, Permissions, Vec<(&'static str, String)>)>,
+    set: Vec<Setting>,
     removed: Vec<PathBuf>,
     changes: Changes,
     silent: bool,
     children_only: bool,
 }
+
+/// A path, what it is to be given, and what of that it lacks, by name.
+type Setting = (PathBuf, Permissions, Vec<(&'static str, String)>);
 
 impl Work {
     fn look_at(&mut self, call: &Call<'_>) -> Result<(), StateError> {

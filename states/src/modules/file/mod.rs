@@ -16,6 +16,8 @@ mod recurse;
 mod remove;
 mod replace;
 mod serialize;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

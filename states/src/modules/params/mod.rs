@@ -2,4 +2,7 @@
 
 pub mod cmd;
 pub mod file;
+pub mod module;
+pub mod pkg;
+pub mod service;
 pub mod test;
