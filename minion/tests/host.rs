@@ -90,7 +90,7 @@ impl Watch for Seen {
         self.0.lock().unwrap().push(format!("started {}", group > 1));
     }
     fn line(&self, line: Progress) {
-        let (Progress::Stdout(line) | Progress::Stderr(line)) = line;
+        let (Progress::Stdout(line) | Progress::Stderr(line)) = line else { return };
         self.0.lock().unwrap().push(line);
     }
     fn ended(&self, _: u32, output: &Output) {
