@@ -139,6 +139,9 @@ async fn files_are_put_where_they_are_wanted_and_nowhere_else() {
     let kept = scene.call("cp.cache_file", args(["salt://web/motd"])).await.value;
     assert!(kept.as_str().unwrap().ends_with("cache/files/base/web/motd"), "{kept}");
     assert_eq!(fs::read(kept.as_str().unwrap()).unwrap(), b"hello");
+    scene.goods.files.insert("run.sh".into(), b"#!/bin/sh\necho \"$1 from the tree\"\n".to_vec());
+    let ran = scene.call("cmd.script", args(["salt://run.sh", "hello"])).await;
+    assert_eq!(ran.value["stdout"], "hello from the tree", "{ran:?}");
     for bad in ["salt://../motd", "salt://web/../../motd", "salt://none"] {
         assert_eq!(scene.call("cp.cache_file", args([bad])).await.value, false, "{bad}");
     }

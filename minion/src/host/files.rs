@@ -261,6 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        write(&path, b"old", 0o600).unwrap();
+        let full = |file: &mut File| file.write_all(b"ne").and(Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(replace(&path, 0o644, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!((read(&path, 10).unwrap(), stat(&path).unwrap().mode), (b"old".to_vec(), 0o600));
+        assert_eq!(list(folder.path()).unwrap(), ["f"]);
+    }
+
+    #[test]
     fn a_file_system_that_gives_every_file_a_name_will_do() {
         let folder = tempfile::tempdir().unwrap();
         let (file, path) = named(folder.path()).unwrap().into_parts();

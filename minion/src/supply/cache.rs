@@ -236,6 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_an_error_and_leaves_room() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::new(root.path().into(), 100);
+        let part = cache.part(Hash::of(b"x")).unwrap();
+        let path = part.path.clone();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut part = Part { file: full, ..part };
+        assert_eq!(part.append(b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(!path.exists());
+    }
+
+    #[test]
     fn a_damaged_file_is_not_given() {
         let root = tempfile::tempdir().unwrap();
         let hash = put(&Cache::new(root.path().into(), 100), b"sound");

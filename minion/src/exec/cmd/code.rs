@@ -73,17 +73,13 @@ fn fetch(context: &Context<'_>, source: &str, bound: &Bound) -> Result<Vec<u8>, 
     context.look.read(Path::new(path), SCRIPT_LIMIT).map_err(unreadable)
 }
 
-/// Through the function that templates use for the same.
 fn fetch_salt(context: &Context<'_>, source: &str, bound: &Bound) -> Result<Vec<u8>, CallError> {
-    let Some(function) = context.functions.find("cp.get_file_str") else {
-        return Err(CallError::failed(format!("cmd.script: {source}: this minion cannot fetch salt:// files yet")));
-    };
-    let saltenv = bound.text("saltenv")?.unwrap_or_else(|| "base".into());
-    let args = Args::positional([source.into()]).with("saltenv", saltenv);
-    match (function.call)(context, args)? {
-        Value::String(text) => Ok(text.into_bytes()),
-        _ => Err(CallError::failed(format!("cmd.script: {source} does not exist"))),
-    }
+    let path = source.trim_start_matches("salt://");
+    let (path, in_url) = path.split_once("?saltenv=").map_or((path, None), |(path, env)| (path, Some(env.to_owned())));
+    let env = in_url.or(bound.text("saltenv")?).unwrap_or_else(|| "base".into());
+    let unreadable = |error| CallError::failed(format!("cmd.script: {source} cannot be had: {error}"));
+    let missing = || CallError::failed(format!("cmd.script: {source} does not exist"));
+    context.tree.read(&env, path).map_err(unreadable)?.ok_or_else(missing)
 }
 
 /// A file that only the one who runs it may read, gone when this is dropped.
