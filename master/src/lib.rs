@@ -16,6 +16,7 @@ mod mine;
 mod operators;
 mod pillar;
 mod pki;
+mod process;
 mod provision;
 mod server;
 mod store;
@@ -94,9 +95,7 @@ pub async fn run(
     let master = assemble(&config, pki.identity, &first).await?;
 
     let address = std::net::SocketAddr::new(config.interface, config.port);
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
+    let listener = listen(address).map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
     let port = listener.local_addr().map_or(config.port, |address| address.port());
     let transport = config.transport;
     let listener = transport
@@ -148,6 +147,19 @@ pub async fn run(
         tracing::error!("the store could not be written in time; what it lacks, minions will send again");
     }
     Ok(())
+}
+
+/// Connections that the system keeps while they are not accepted: a whole fleet may come at once.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
+    let socket = match address.is_ipv4() {
+        true => tokio::net::TcpSocket::new_v4()?,
+        false => tokio::net::TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn assemble(

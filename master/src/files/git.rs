@@ -8,11 +8,11 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use proto::{
@@ -21,6 +21,7 @@ use proto::{
 };
 
 use super::beneath::Root;
+use crate::process;
 
 /// How long `git fetch` may take.
 const FETCH: Duration = Duration::from_secs(300);
@@ -326,49 +327,16 @@ fn git(repository: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(repository).env("GIT_DIR", repository).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     command.env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
-    command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::null());
     command
 }
 
 /// Runs it to its end and gives what it printed.
 fn run(command: &mut Command, within: Duration) -> io::Result<Vec<u8>> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let (out, errors) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
-    let status = wait(&mut child, within)?;
-    let text = |thread: std::thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
-    let (out, errors) = (text(out), text(errors));
-    match status.success() {
-        true => Ok(out),
-        false => Err(io::Error::other(String::from_utf8_lossy(&errors).trim().chars().take(1_000).collect::<String>())),
-    }
-}
-
-/// What a listing of a very large repository takes, at the most.
-const MOST_OUTPUT: u64 = 256 << 20;
-
-fn read_all(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            let _ = pipe.take(MOST_OUTPUT).read_to_end(&mut bytes);
-        }
-        bytes
-    })
-}
-
-fn wait(child: &mut Child, within: Duration) -> io::Result<std::process::ExitStatus> {
-    let deadline = Instant::now() + within;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if Instant::now() > deadline {
-            // Its helpers as well: they are of its process group.
-            let group = nix::unistd::Pid::from_raw(child.id() as i32);
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-            child.wait()?;
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "git took too long"));
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    let ended = process::run(command, within)?;
+    let errors = String::from_utf8_lossy(&ended.errors);
+    match ended.status.success() {
+        true => Ok(ended.output),
+        false => Err(io::Error::other(errors.trim().chars().take(1_000).collect::<String>())),
     }
 }

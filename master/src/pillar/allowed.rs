@@ -8,6 +8,8 @@ use std::{
 use proto::Glob;
 use states::{Effect, Function, call::Functions};
 
+use super::commands;
+
 /// Modules whose functions look at nothing but the minion's grains, the tree and their arguments:
 /// a pillar that calls no others is the same each time.
 const PURE: &[&str] = &["config", "cp", "defaults", "grains", "log", "match", "pillar", "slsutil"];
@@ -19,10 +21,11 @@ pub struct Allowed {
 
 impl Allowed {
     pub fn new(listed: Vec<Glob>) -> Self {
-        let may = |function: &&&Function| {
+        let may = |function: &&'static Function| {
             function.effect == Effect::Reads || listed.iter().any(|glob| glob.is_match(function.name))
         };
-        let table = states::functions::all().iter().filter(may).map(|function| (function.name, *function));
+        let all = states::functions::all().iter().copied().chain(commands::TABLE);
+        let table = all.filter(may).map(|function| (function.name, function));
         Self { table: table.collect() }
     }
 }
@@ -55,5 +58,23 @@ impl Functions for Watched<'_> {
 
     fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
         Box::new(self.allowed.table.values().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_or_writes_is_refused_unless_it_is_listed() {
+        let none = Allowed::new(Vec::new());
+        let watched = Watched::new(&none);
+        assert!(watched.find("grains.get").is_some() && watched.is_pure());
+        assert!(watched.find("cmd.run").is_none());
+        assert!(watched.all().all(|function| function.effect == Effect::Reads));
+        let some = Allowed::new(vec![Glob::new("cmd.run*")]);
+        let watched = Watched::new(&some);
+        assert!(watched.find("cmd.run_stdout").is_some() && watched.find("cmd.retcode").is_none());
+        assert!(!watched.is_pure(), "what depends on this host is not kept");
     }
 }

@@ -6,6 +6,7 @@
 //! also what `I@` targets look at.
 
 mod allowed;
+mod commands;
 mod look;
 mod workers;
 
