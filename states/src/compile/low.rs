@@ -30,7 +30,7 @@ impl Chunk {
 }
 
 /// The chunks in the order in which they are to be run.
-pub fn compile(high: High, context: &Context<'_>) -> Result<Vec<order::Step>, Problems> {
+pub fn compile(high: High, context: &Context<'_>) -> Result<Vec<super::Step>, Problems> {
     let mut chunks = Vec::new();
     let mut problems = Problems::new();
     for (id, decl) in &high.decls {

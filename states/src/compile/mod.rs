@@ -12,6 +12,7 @@ pub mod pillar;
 mod render;
 mod requisite_in;
 mod sls;
+mod step;
 pub mod top;
 mod verify;
 
@@ -19,8 +20,8 @@ use proto::{Map, Value};
 
 pub use high::{Arg, Decl, High, StateDecl};
 pub use low::Chunk;
-pub use order::{Group, Kind, Step};
 pub use render::{Rendered, Renderer, Where, rendering};
+pub use step::{Group, Kind, Step};
 pub use top::{Matches, Strategy};
 
 use crate::{Context, Diagnostic};
