@@ -16,9 +16,12 @@ mod matches;
 mod mine;
 mod network;
 mod pillar;
+mod pkg;
+mod service;
 mod slsutil;
 mod state;
 mod status;
+mod sys;
 mod user;
 
 use std::sync::LazyLock;
@@ -28,7 +31,7 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 16] = [
+    let tables: [&'static [Function]; 19] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
@@ -41,9 +44,12 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         mine::TABLE,
         network::TABLE,
         pillar::TABLE,
+        pkg::TABLE,
+        service::TABLE,
         slsutil::TABLE,
         state::TABLE,
         status::TABLE,
+        sys::TABLE,
         user::TABLE,
     ];
     tables.into_iter().flatten().collect()
