@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     runtime.block_on(files_come_by_way_of_the_agent());
     runtime.block_on(a_job_says_that_its_agent_has_gone());
     runtime.block_on(half_a_file_is_never_seen());
-    println!("3 tests of jobs in processes of their own passed");
+    runtime.block_on(a_state_run_that_dies_between_two_states_is_lost_and_the_next_one_converges());
+    println!("4 tests of jobs in processes of their own passed");
     ExitCode::SUCCESS
 }
 
@@ -140,6 +141,32 @@ async fn half_a_file_is_never_seen() {
     assert_eq!((ret.jid, ret.outcome), (JobId::from_micros(1), Outcome::Lost), "{ret:?}");
     assert_eq!(fs::read(&dest).unwrap(), b"old");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "and nothing lies about");
+    scene.stop().await;
+}
+
+async fn a_state_run_that_dies_between_two_states_is_lost_and_the_next_one_converges() {
+    let mut scene = Scene::new().await;
+    let host = scene.root.path().join("host");
+    fs::create_dir(&host).unwrap();
+    let (here, sls) = (
+        host.display(),
+        "first:\n  file.managed: [{name: HERE/first}, {contents: a}]\n\
+        dies:\n  cmd.run: [{name: 'test -e HERE/flag || { touch HERE/flag; kill -9 $PPID; }'}]\n\
+        last:\n  file.managed: [{name: HERE/last}, {contents: b}]\n",
+    );
+    scene.goods.files.insert("three.sls".into(), sls.replace("HERE", &here.to_string()).into_bytes());
+    let apply = |scene: &Scene, jid| scene.master.job(jid, "state.apply", Args::positional(["three".into()]));
+    scene.line.publish(apply(&scene, 1)).await;
+    let died = scene.line.served(&mut scene.goods).await;
+    assert_eq!(died.outcome, Outcome::Lost, "{died:?}");
+    assert!(host.join("first").exists() && !host.join("last").exists());
+    // Nobody holds the right to run states any more.
+    scene.line.publish(apply(&scene, 2)).await;
+    let again = scene.line.served(&mut scene.goods).await;
+    assert_eq!(again.outcome, Outcome::Ok, "{again:?}");
+    let rows = again.value.as_object().unwrap();
+    assert!(rows.len() == 3 && rows.values().all(|row| row["result"] == true), "{rows:?}");
+    assert_eq!(fs::read(host.join("last")).unwrap(), b"b\n");
     scene.stop().await;
 }
 

@@ -13,7 +13,7 @@ use proto::{
     message::{FromMinion, MinionHello},
 };
 use serde_json::json;
-use support::{Line, Master, parts, start};
+use support::{Line, Master, goods::Goods, parts, start};
 
 fn configured(root: &Path, master: &str, change: impl FnOnce(&mut Keys)) -> Parts {
     let mut keys =
@@ -59,5 +59,27 @@ async fn a_schedule_runs_jobs_and_tells_how_they_ended() {
     assert_ne!(jids[0], jids[1]);
     // The bus goes on beside it.
     assert_eq!(line.ask(&master, 1, "test.ping", Args::default()).await.value, true);
+    minion.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_machine_applies_its_states_at_start() {
+    let (master, root) = (Master::new().await, tempfile::tempdir().unwrap());
+    let file = root.path().join("made");
+    let web = format!("made:\n  file.managed: [{{name: {}}}, {{contents_pillar: word}}]\n", file.display());
+    let top = "base:\n  '*': [web]\n";
+    let mut goods = Goods::new(&[("top.sls", top), ("web.sls", &web)], json!({"word": "hello"}));
+    let highstate = |keys: &mut Keys| keys.startup_states = Some("highstate".into());
+    let minion = start(configured(root.path(), &master.address(), highstate));
+    let (mut line, _) = master.welcome().await;
+    let event = loop {
+        match line.next().await {
+            FromMinion::Ask { id, question } => line.answer(&mut goods, id, question).await,
+            FromMinion::Event { tag, data } => break (tag, data),
+            _ => {}
+        }
+    };
+    assert_eq!((event.0.as_str(), &event.1["success"]), ("minion/schedule/startup_states", &json!(true)), "{event:?}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"hello\n");
     minion.stop().await;
 }
