@@ -49,10 +49,15 @@ pub fn entries() -> Vec<Entry> {
 }
 
 fn states() -> impl Iterator<Item = Entry> {
-    std::iter::empty()
+    states::modules::all().map(|(module, state)| Entry {
+        name: format!("{}.{}", module.name, state.name),
+        doc: state.doc,
+        params: state.params,
+        kind: Kind::State,
+    })
 }
 
 /// Whether a state (`file.managed`) can be run.
-pub fn has_state(_name: &str) -> bool {
-    false
+pub fn has_state(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(module, fun)| fun != "mod_watch" && states::modules::find(module, fun).is_some())
 }

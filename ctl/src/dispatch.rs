@@ -131,6 +131,10 @@ pub fn function(text: &str) -> Result<FunctionName, Error> {
     if known.iter().any(|known| known.name == text) {
         return Ok(name);
     }
+    if crate::catalogue::has_state(text) {
+        return Err(Error::nothing(format!("{text} is a state, and no function"))
+            .hint(format!("`state.single {text} name=…` applies one state; SLS files hold many")));
+    }
     let hint = did_you_mean(text, &known);
     let hint = hint.unwrap_or_else(|| match known.iter().any(|f| f.name.starts_with(&format!("{}.", name.module()))) {
         true => format!("`ctl doc {}` lists the functions of that module", name.module()),

@@ -93,6 +93,20 @@ impl Progress {
         term::control(&format!("\r\x1b[K{}", self.line(account, self.start.elapsed())));
     }
 
+    /// How far the one run on this host is: `▸ 45/100 file.managed motd · 2.1 s`.
+    pub fn draw_step(&mut self, step: &Step) {
+        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW);
+        if !self.on || !due || self.start.elapsed() < QUIET_START {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let name = term::clean(&step.name());
+        let text = format!("▸ {} {name} · {:.1} s", step.far(), self.start.elapsed().as_secs_f64());
+        let width = term::error_width().unwrap_or(80).saturating_sub(1);
+        let text: String = text.chars().take(width.into()).collect();
+        term::control(&format!("\r\x1b[K{text}"));
+    }
+
     fn line(&self, account: &Account, elapsed: Duration) -> String {
         let width = term::error_width().unwrap_or(80).saturating_sub(1);
         let text = line(account, elapsed) + &states(&self.steps);

@@ -1,8 +1,10 @@
 //! `ctl call FUNCTION [ARG…]`
 
-use minion::{config::Config, local::Called};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minion::{config::Config, job::Live, local::Called};
 use proto::Outcome as Ended;
-use states::{CallError, diag};
+use states::{CallError, call::Progress as Told, diag};
 
 use crate::{
     access::diagnosed,
@@ -12,6 +14,7 @@ use crate::{
     error::{Error, Exit, Kind, Outcome},
     logging,
     output::{self, Format},
+    progress::{Progress, Step},
     term,
 };
 
@@ -48,7 +51,9 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let name = function.as_str().to_owned();
     let format = global.out.unwrap_or(dispatch::natural_format(&function));
-    let Called { ret, error } = minion::local::perform(&config, function, given, None);
+    let progress = (function.module() == "state" && !global.quiet).then(|| Arc::new(Mutex::new(Progress::new(true))));
+    let Called { ret, error } = minion::local::perform(&config, function, given, progress.as_ref().map(told));
+    progress.iter().for_each(|progress| lock(progress).clear());
     let good = ret.outcome == Ended::Ok;
     // A text that says why there is no value is for people to read, and not a result.
     if error.is_none() || !for_people(global) {
@@ -63,6 +68,22 @@ pub fn run(args: Args, global: &Global) -> Outcome {
         (None, Ended::Refused) => Err(Error::nothing("it was not run")),
         (None, _) => Ok(Exit::FAILED),
     }
+}
+
+/// Draws how far a run of states has come.
+fn told(progress: &Arc<Mutex<Progress>>) -> Live {
+    let progress = progress.clone();
+    Box::new(move |told| {
+        if let Told::State(step) = told
+            && let Some(step) = Step::parse(&step.to_string())
+        {
+            lock(&progress).draw_step(&step);
+        }
+    })
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn for_people(global: &Global) -> bool {

@@ -79,8 +79,8 @@ fn worth_showing(state: &Value) -> bool {
         || state.get("warnings").is_some()
 }
 
-/// What makes two minions' runs the same: how each state ended and what it changed, not when it
-/// ran and how long it took.
+/// What makes two minions' runs the same: how each state ended that did not hold already, and what
+/// it changed; not when it ran and how long it took.
 pub fn essence(value: &Value) -> Value {
     let Value::Object(states) = value else { return value.clone() };
     let of_state = |(key, state): (&String, &Value)| {
@@ -90,7 +90,7 @@ pub fn essence(value: &Value) -> Value {
         }
         (key.clone(), serde_json::json!([state.get("result"), state.get("comment"), changes]))
     };
-    Value::Object(states.iter().map(of_state).collect())
+    Value::Object(states.iter().filter(|(_, state)| worth_showing(state)).map(of_state).collect())
 }
 
 /// How many states changed something, or would.
@@ -311,6 +311,8 @@ mod tests {
         assert_eq!(essence(&run("1:00", 1, "x")), essence(&run("2:00", 2, "x")));
         assert_ne!(essence(&run("1:00", 1, "x")), essence(&run("1:00", 1, "y")));
         assert_eq!(changes_in(&run("1:00", 1, "x")), 1);
+        let holds = |id: &str| json!({(format!("test_|-{id}_|-{id}_|-nop")): {"result": true, "changes": {}}});
+        assert_eq!(essence(&holds("a")), essence(&holds("b")), "what holds already makes no difference");
     }
 
     #[test]
