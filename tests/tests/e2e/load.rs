@@ -12,6 +12,7 @@ over_both! {
     a_master_killed_during_a_job_on_50_minions_loses_nothing,
     a_master_killed_while_it_stores_returns_loses_nothing,
     returns_of_a_thousand_mebibytes_at_once_arrive_and_memory_stays_bounded,
+    two_hundred_minions_come_back_at_once_each_once_and_with_what_it_ran,
 }
 
 fn a_master_killed_during_a_job_on_50_minions_loses_nothing(transport: Transport) {
@@ -92,16 +93,31 @@ fn returns_of_a_thousand_mebibytes_at_once_arrive_and_memory_stays_bounded(trans
     assert!(highest < idle + 400 * 1024, "the master took {highest} KiB at most, {idle} KiB when idle");
 }
 
-#[test]
-fn two_hundred_minions_reconnect_at_once() {
+fn two_hundred_minions_come_back_at_once_each_once_and_with_what_it_ran(transport: Transport) {
     let _turn = heavy::turn();
-    let mut fleet = Fleet::new(Transport::Tcp).minions(200).start();
+    let mut fleet = Fleet::new(transport).minions(200).start();
     fleet.ctl(&["run", "*", "test.ping"]).expect(0).says(&["200 targeted: 200 ok"]);
+    // A job is under way while they are without a master.
+    let command = format!("sleep 6; {}; echo $TEST_MINION", fleet.mark("ran"));
+    let run = fleet.begin(&["run", "*", "cmd.run", &command, "--ttl", "300", "--out", "jsonl"]);
+    wait::until(secs(60), "the job to be everywhere", || {
+        let jobs = fleet.ctl(&["job", "list", "--out", "json"]).expect(0).json();
+        let jid = jobs.as_array()?.first().filter(|job| job["function"] == "cmd.run")?["jid"].as_str()?.to_owned();
+        fleet.job(&jid).open.values().all(|state| state == "running").then_some(())
+    });
     fleet.master.kill();
     let down = Instant::now();
     fleet.start_master();
     fleet.wait_connected(200);
     let took = down.elapsed();
+    let run = Ran::of(&["run", "*", "cmd.run", "…"], run.wait(secs(120))).expect(0);
+    assert_each_once(&run, &fleet);
+    fleet.assert_marks("ran", 1);
+    let mut connected = fleet.connected();
+    connected.sort();
+    let mut all: Vec<String> = fleet.minions.iter().map(|minion| minion.id.clone()).collect();
+    all.sort();
+    assert_eq!(connected, all, "each is there, and once");
     fleet.ctl(&["run", "*", "test.ping"]).expect(0).says(&["200 targeted: 200 ok"]);
     assert!(took < secs(60), "it took {took:?}");
 }

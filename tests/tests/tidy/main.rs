@@ -3,6 +3,7 @@
 
 mod arrows;
 mod files;
+mod named;
 mod supply;
 mod words;
 
