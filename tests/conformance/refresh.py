@@ -36,6 +36,7 @@ def lines(name):
 
 
 def caller(config, folder):
+    os.makedirs(folder, exist_ok=True)
     conf = {**BASE, **config, "root_dir": folder, "log_level": "quiet", "conf_file": os.path.join(folder, "minion")}
     conf["grains"] = {**BASE["grains"], **config.get("grains", {})}
     with open(conf["conf_file"], "w", encoding="utf-8") as file:
