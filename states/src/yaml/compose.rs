@@ -25,6 +25,7 @@ pub fn parse(name: &str, text: &str) -> Result<Node, Diagnostic> {
 
 /// As [`parse`], for a text that is shared already.
 pub fn parse_source(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    refuse_control_characters(source)?;
     match compose(source, &source.text, &[]) {
         // The parser wants what stands in brackets indented; PyYAML does not.
         Err(why) if why.message.contains("indentation") => match flow::indented(&source.text) {
@@ -35,6 +36,19 @@ pub fn parse_source(source: &Arc<Source>) -> Result<Node, Diagnostic> {
         },
         result => result,
     }
+}
+
+/// As PyYAML's reader: what cannot be printed may only be written as an escape.
+fn refuse_control_characters(source: &Arc<Source>) -> Result<(), Diagnostic> {
+    let hidden =
+        |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}') || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let found =
+        source.text.lines().enumerate().find_map(|(line, text)| Some((line, text, text.chars().position(hidden)?)));
+    let Some((line, text, at)) = found else { return Ok(()) };
+    let code = text.chars().nth(at).map_or(0, u32::from);
+    Err(Diagnostic::new(format!("the character U+{code:04X} cannot stand in YAML"))
+        .at(&Place::new(source, narrow(line + 1), narrow(at + 1), 1))
+        .hint("write it as an escape within double quotes, as in \"\\x01\""))
 }
 
 /// `shifted` are the lines that [`flow::SHIFT`] blanks were put before.
