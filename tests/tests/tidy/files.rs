@@ -128,7 +128,9 @@ fn every_tag_of_the_bus_is_spelled_in_one_file() {
         let text = read(&file);
         let spelled = code_lines(&text).filter(|(_, line)| {
             let tag = ["\"salt/", "\"overstate/"].iter().any(|start| line.contains(start));
-            tag && !line.contains("///") && !line.contains("ctl ")
+            // Folders of that name hold files, whose names have an end.
+            let file = [".sls", ".sh\"", "\"salt/out\""].iter().any(|end| line.contains(end));
+            tag && !file && !line.contains("///") && !line.contains("ctl ")
         });
         findings.extend(spelled.map(|(number, line)| format!("{file}:{number}: {}", line.trim())));
     }
