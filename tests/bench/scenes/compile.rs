@@ -73,7 +73,7 @@ service-{{ n }}:
 
 fn cold(options: &Options, conf: &Path) -> Vec<Row> {
     let ctl = tests::binary::ctl();
-    let ours = processes(ctl.as_ref(), &["--config-dir", &conf.display().to_string(), "call"], options.runs(11));
+    let ours = processes(ctl, &["--config-dir", &conf.display().to_string(), "call"], options.runs(11));
     let what = "`state.show_low_sls` of 100 states, a whole process".to_owned();
     if !options.salt {
         eprintln!("left out: Salt (--no-salt)");
