@@ -361,7 +361,7 @@ impl Parser<'_> {
                 let pattern = unquoted(&word[start..]).unwrap_or_else(|| word[start..].to_owned());
                 engine(letter, delimiter, &pattern).map_err(|problem| self.fail(at, problem))?
             }
-            None => plain(word),
+            None => plain(word).map_err(|problem| self.fail(at, problem))?,
         };
         let is_regex = match &node {
             Node::Regex(_) => true,
@@ -378,7 +378,7 @@ fn one_or(mut nodes: Vec<Node>, many: impl FnOnce(Vec<Node>) -> Node) -> Node {
 }
 
 /// A glob, or several with commas between them (outside of brackets).
-fn plain(word: &str) -> Node {
+fn plain(word: &str) -> Result<Node, Problem> {
     let mut items = vec![String::new()];
     let mut bracket = false;
     for c in word.chars() {
@@ -389,7 +389,11 @@ fn plain(word: &str) -> Node {
         }
     }
     items.retain(|item| !item.is_empty());
-    if items.len() < 2 { Node::Glob(Glob::new(word.trim_matches(','))) } else { Node::List(List::new(items, true)) }
+    match items.as_slice() {
+        [] => Err(Problem::Empty),
+        [glob] => Ok(Node::Glob(Glob::new(glob))),
+        _ => Ok(Node::List(List::new(items, true))),
+    }
 }
 
 fn engine(letter: char, delimiter: char, pattern: &str) -> Result<Node, Problem> {

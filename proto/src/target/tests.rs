@@ -25,6 +25,14 @@ fn is(target: &str) -> bool {
 }
 
 #[test]
+fn commas_alone_name_nobody() {
+    for text in [",", ",,", ",\n\n\n", "web1 or ,"] {
+        assert_eq!(Target::parse(text).unwrap_err().problem, Problem::Empty, "{text:?}");
+    }
+    assert_eq!(Target::parse("web1,").unwrap().to_string(), "web1");
+}
+
+#[test]
 fn words() {
     for yes in [
         "*",
