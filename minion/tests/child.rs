@@ -1,5 +1,5 @@
 //! Jobs in a process of their own. This program is its own child: it runs the job that it is started
-//! for, and all tests otherwise.
+//! for, and the tests otherwise; so it has a `main` of its own.
 
 mod support;
 
@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, ExitCode},
 };
 
+use libtest_mimic::{Arguments, Trial};
 use minion::agent::Parts;
 use proto::{Args, JobId, Outcome, Question, Value, message::FromMinion};
 use serde_json::json;
@@ -29,12 +30,27 @@ fn main() -> ExitCode {
         let exit = runtime.block_on(async { start(with_child(&root, &master)).task.await }).unwrap();
         panic!("the agent ended by itself: {exit:?}");
     }
-    runtime.block_on(files_come_by_way_of_the_agent());
-    runtime.block_on(a_job_says_that_its_agent_has_gone());
-    runtime.block_on(half_a_file_is_never_seen());
-    runtime.block_on(a_state_run_that_dies_between_two_states_is_lost_and_the_next_one_converges());
-    println!("4 tests of jobs in processes of their own passed");
-    ExitCode::SUCCESS
+    drop(runtime);
+    libtest_mimic::run(&Arguments::from_args(), tests()).exit_code()
+}
+
+fn tests() -> Vec<Trial> {
+    vec![
+        test("files_come_by_way_of_the_agent", files_come_by_way_of_the_agent),
+        test("a_job_says_that_its_agent_has_gone", a_job_says_that_its_agent_has_gone),
+        test("half_a_file_is_never_seen", half_a_file_is_never_seen),
+        test(
+            "a_state_run_that_dies_between_two_states_is_lost_and_the_next_one_converges",
+            a_state_run_that_dies_between_two_states_is_lost_and_the_next_one_converges,
+        ),
+    ]
+}
+
+fn test<F: Future<Output = ()> + 'static>(name: &str, body: fn() -> F) -> Trial {
+    Trial::test(name, move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(body());
+        Ok(())
+    })
 }
 
 fn with_child(root: &Path, master: &str) -> Parts {
