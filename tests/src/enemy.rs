@@ -275,6 +275,14 @@ impl FakeMaster {
         Self { me: Me::new(), listener: TcpListener::bind(address).expect("the address is free") }
     }
 
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// Never: it listens.
+    pub fn address(&self) -> String {
+        self.listener.local_addr().expect("it listens").to_string()
+    }
+
     /// The next minion that comes, welcomed.
     ///
     /// # Panics

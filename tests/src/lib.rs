@@ -5,6 +5,7 @@
 //! * [`hosts::Net`] gives each of them a network namespace, an address and a hostname of its own.
 //! * [`process::Daemon`] is one such process; it dies with the test, whatever happens to the test.
 //! * [`binary::ctl`] finds, or first builds, the binary under test.
+//! * [`bridge`] carries what `enemy` says over TCP to other transports.
 //! * [`enemy`] plays both roles of the protocol by hand, and badly.
 //! * [`preload`] makes crashes happen at an exact point, and clocks go wrong.
 //! * [`needs`] names what a test wants of the machine; a test never passes by not running.
@@ -13,6 +14,7 @@
 //! goes through [`wait::until`], which gives up loudly.
 
 pub mod binary;
+pub mod bridge;
 pub mod enemy;
 pub mod fleet;
 pub mod heavy;

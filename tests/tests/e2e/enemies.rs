@@ -12,26 +12,47 @@ use proto::{
 use serde_json::{Value, json};
 use tests::{
     Fleet, Transport,
+    bridge::Bridge,
     enemy::{FakeMaster, Me, Talk, Wire, next_return, now, request},
+    over_both,
     wait::{self, secs},
 };
+
+over_both! {
+    a_first_message_that_is_replayed_opens_nothing,
+    bad_frames_within_a_session_end_it_and_nothing_else,
+    who_is_not_accepted_says_nothing_that_counts,
+    a_minion_cannot_answer_for_another_nor_for_a_job_it_was_not_given,
+    a_minion_runs_no_job_that_is_forged_altered_expired_or_replayed,
+    a_master_that_is_not_the_one_it_knows_is_not_listened_to,
+    requests_that_are_forged_altered_expired_or_replayed_are_not_carried_out,
+    names_that_climb_out_of_their_folder_are_no_names,
+}
+
+/// What stands between an enemy, who speaks TCP, and a master that does not.
+fn bridge(transport: Transport, master: &str) -> Option<Bridge> {
+    (transport == Transport::Zeromq).then(|| Bridge::to(proto::net::Transport::ZeroMq, master))
+}
 
 /// A fleet of two, whose ping is asserted, and its master's memory remembered.
 struct Victim {
     fleet: Fleet,
+    bridge: Option<Bridge>,
     idle: u64,
 }
 
 impl Victim {
-    fn new() -> Self {
-        let fleet = Fleet::new(Transport::Tcp).minions(2).start();
+    fn new(transport: Transport) -> Self {
+        let fleet = Fleet::new(transport).minions(2).start();
+        let bridge = bridge(transport, &fleet.address());
         fleet.ctl(&["run", "*", "test.ping"]).expect(0);
         let idle = fleet.master.memory("VmRSS");
-        Self { fleet, idle }
+        Self { fleet, bridge, idle }
     }
 
+    /// Where an enemy finds the master.
     fn address(&self) -> String {
-        self.fleet.address()
+        self.bridge.as_ref().map_or_else(|| self.fleet.address(), Bridge::address)
     }
 
     /// The same process answers, both minions do, and memory is what it was, more or less.
@@ -63,7 +84,7 @@ impl Victim {
 
 #[test]
 fn garbage_and_halves_before_a_session_are_counted_and_forgotten() {
-    let mut victim = Victim::new();
+    let mut victim = Victim::new(Transport::Tcp);
     let address = victim.address();
     let (_, first) = proto::session::Initiator::start(&Me::new().local, &Default::default()).unwrap();
     for _ in 0..50 {
@@ -100,7 +121,7 @@ fn garbage_and_halves_before_a_session_are_counted_and_forgotten() {
 
 #[test]
 fn connections_that_dawdle_are_dropped_and_hold_up_nobody() {
-    let mut victim = Victim::new();
+    let mut victim = Victim::new(Transport::Tcp);
     let address = victim.address();
     let mut slow: Vec<Wire> = (0..700).map(|_| Wire::connect(&address)).collect();
     // More than may be pending at once: whoever is not in yet must wait, whoever is in does not.
@@ -117,9 +138,8 @@ fn connections_that_dawdle_are_dropped_and_hold_up_nobody() {
     victim.counted("slow", 100);
 }
 
-#[test]
-fn a_first_message_that_is_replayed_opens_nothing() {
-    let mut victim = Victim::new();
+fn a_first_message_that_is_replayed_opens_nothing(transport: Transport) {
+    let mut victim = Victim::new(transport);
     let (_, first) = proto::session::Initiator::start(&Me::new().local, &Default::default()).unwrap();
     let answers: Vec<Vec<u8>> = (0..20)
         .map(|_| {
@@ -143,9 +163,8 @@ fn stolen(victim: &Victim, me: &Me, id: &str) -> Talk {
     talk
 }
 
-#[test]
-fn bad_frames_within_a_session_end_it_and_nothing_else() {
-    let mut victim = Victim::new();
+fn bad_frames_within_a_session_end_it_and_nothing_else(transport: Transport) {
+    let mut victim = Victim::new(transport);
     let me = Me::new();
     type Attack = fn(&mut Talk);
     let attacks: [(&str, Attack); 7] = [
@@ -191,16 +210,17 @@ fn bad_frames_within_a_session_end_it_and_nothing_else() {
     victim.is_unharmed();
 }
 
-#[test]
-fn who_is_not_accepted_says_nothing_that_counts() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).accept_by_hand().start();
+fn who_is_not_accepted_says_nothing_that_counts(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).accept_by_hand().start();
+    let bridge = bridge(transport, &fleet.address());
+    let door = bridge.as_ref().map_or_else(|| fleet.address(), Bridge::address);
     fleet.ctl(&["key", "accept", "h1"]).expect(0);
     fleet.wait_connected(1);
     let jid = fleet.launch(&["h1", "cmd.run", "sleep 2; echo mine"]);
     let watch = fleet.begin(&["event", "watch", "*", "--out", "jsonl"]);
     let (pending, rejected, deleted) = (Me::new(), Me::new(), Me::new());
     let attempt = |me: &Me, id: &str| {
-        let mut talk = me.shake(&fleet.address()).expect("a session");
+        let mut talk = me.shake(&door).expect("a session");
         talk.say(Lane::Control, &me.hello(id));
         talk.say(Lane::Control, &FromMinion::Event { tag: "enemy/was/here".into(), data: Value::Null });
         // On the lane of returns it would not even be read before its sender is let in.
@@ -241,9 +261,8 @@ fn forged_return(jid: &str) -> Return {
     Return { jid, outcome: Outcome::Ok, value, retcode: 0, started: 1, duration: 1, truncated: false }
 }
 
-#[test]
-fn a_minion_cannot_answer_for_another_nor_for_a_job_it_was_not_given() {
-    let mut victim = Victim::new();
+fn a_minion_cannot_answer_for_another_nor_for_a_job_it_was_not_given(transport: Transport) {
+    let mut victim = Victim::new(transport);
     let enemy = Me::new();
     let mut talk = stolen(&victim, &enemy, "enemy");
     let jid = victim.fleet.launch(&["h1", "cmd.run", "sleep 2; echo mine"]);
@@ -271,21 +290,36 @@ fn a_minion_cannot_answer_for_another_nor_for_a_job_it_was_not_given() {
 }
 
 /// A minion that trusts operator `root` with this key only, and the master in whose place we are.
-fn minion_of(operator: &Me) -> (Fleet, FakeMaster, Talk) {
+fn minion_of(transport: Transport, operator: &Me) -> (Fleet, Stage, Talk) {
     let key = operator.key();
-    let mut fleet =
-        Fleet::new(Transport::Tcp).minions(1).minion(move |_| format!("operators: {{root: '{key}'}}")).lay_out();
-    let master = FakeMaster::new(&fleet.address());
+    let mut fleet = Fleet::new(transport).minions(1).minion(move |_| format!("operators: {{root: '{key}'}}")).lay_out();
+    let Stage { master, bridge } = stage(transport, &fleet.address());
     fleet.minions[0].daemon.start();
     let (talk, hello) = master.welcome();
     assert_eq!(hello.id.as_str(), "h1");
-    (fleet, master, talk)
+    (fleet, Stage { master, bridge }, talk)
 }
 
-#[test]
-fn a_minion_runs_no_job_that_is_forged_altered_expired_or_replayed() {
+/// A false master where minions look for the true one.
+struct Stage {
+    master: FakeMaster,
+    bridge: Option<Bridge>,
+}
+
+fn stage(transport: Transport, address: &str) -> Stage {
+    match transport {
+        Transport::Tcp => Stage { master: FakeMaster::new(address), bridge: None },
+        Transport::Zeromq => {
+            let master = FakeMaster::new("127.0.0.1:0");
+            let bridge = Bridge::before(proto::net::Transport::ZeroMq, address, &master.address());
+            Stage { master, bridge: Some(bridge) }
+        }
+    }
+}
+
+fn a_minion_runs_no_job_that_is_forged_altered_expired_or_replayed(transport: Transport) {
     let operator = Me::new();
-    let (fleet, master, mut talk) = minion_of(&operator);
+    let (fleet, Stage { master, bridge: _bridge }, mut talk) = minion_of(transport, &operator);
     let args = |name: &str| Args::positional([json!(fleet.mark(name))]);
     let request_for = |name: &str| operator.request("root", "h1", "cmd.run", args(name));
     let later = now() + 60_000_000;
@@ -350,27 +384,25 @@ fn a_minion_runs_no_job_that_is_forged_altered_expired_or_replayed() {
     fleet.assert_marks("good", 1);
 }
 
-#[test]
-fn a_master_that_is_not_the_one_it_knows_is_not_listened_to() {
+fn a_master_that_is_not_the_one_it_knows_is_not_listened_to(transport: Transport) {
     let operator = Me::new();
-    let (mut fleet, master, talk) = minion_of(&operator);
-    drop((talk, master));
+    let (mut fleet, true_one, talk) = minion_of(transport, &operator);
+    drop((talk, true_one.master, true_one.bridge));
     let address = fleet.address();
     let impostor = wait::until(secs(20), "the port to be free", || {
-        std::net::TcpListener::bind(&address).ok().map(drop).map(|()| FakeMaster::new(&address))
+        std::net::TcpListener::bind(&address).ok().map(drop).map(|()| stage(transport, &address))
     });
     // It knows a session key, which does not fit; then it looks at who this is, and hangs up before
     // it has said who it is itself.
     for _ in 0..2 {
-        assert!(impostor.shake().is_none(), "it greeted an impostor");
+        assert!(impostor.master.shake().is_none(), "it greeted an impostor");
     }
     wait::until(secs(20), "the minion to say so", || fleet.minions[0].daemon.log().contains("expected").then_some(()));
     assert!(fleet.minions[0].daemon.is_running(), "it goes on trying");
 }
 
-#[test]
-fn requests_that_are_forged_altered_expired_or_replayed_are_not_carried_out() {
-    let mut victim = Victim::new();
+fn requests_that_are_forged_altered_expired_or_replayed_are_not_carried_out(transport: Transport) {
+    let mut victim = Victim::new(transport);
     let root = Me::first_operator(&victim.fleet.master_dir().join("root"));
     let (mut talk, answer) = root.as_operator(&victim.address()).expect("a session");
     assert!(matches!(answer, ToOperator::Welcome { .. }), "{answer:?}");
@@ -406,9 +438,8 @@ fn requests_that_are_forged_altered_expired_or_replayed_are_not_carried_out() {
     victim.is_unharmed();
 }
 
-#[test]
-fn names_that_climb_out_of_their_folder_are_no_names() {
-    let mut victim = Victim::new();
+fn names_that_climb_out_of_their_folder_are_no_names(transport: Transport) {
+    let mut victim = Victim::new(transport);
     let climbing = ["../../etc", "..", "/etc/passwd", "a/b", "a\0b", "-x"];
     for name in climbing {
         // As a minion's id on the wire: a hello that is good but for its name.
