@@ -30,3 +30,19 @@ fn the_web_server_compiles_for_its_minion() {
     assert_eq!(low[2]["name"], "/etc/nginx/sites-enabled/example.org.conf");
     assert_eq!(low[2]["context"]["site"]["port"], 80);
 }
+
+#[test]
+fn the_web_server_is_planned_on_a_test_cluster() {
+    let output = Command::new(tests::binary::ctl())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["dev", "--tree", "examples/web-server", "--", "apply", "web*", "--test", "--out", "json"])
+        .output()
+        .expect("ctl can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let plans: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for minion in ["web1", "web2"] {
+        let rows = plans[minion].as_object().unwrap_or_else(|| panic!("no rows of {minion}: {plans}"));
+        assert_eq!(rows.len(), 4, "{plans}");
+        assert!(rows.values().all(|row| row["result"] != json!(false)), "{plans}");
+    }
+}

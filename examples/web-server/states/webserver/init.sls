@@ -16,6 +16,8 @@ webserver site {{ name }}:
     - source: salt://webserver/files/site.conf.jinja
     - template: jinja
     - mode: '0644'
+    # The folder comes with the package, which a plan (`test=True`) has not installed.
+    - makedirs: True
     - context:
         name: {{ name }}
         site: {{ site | json }}
