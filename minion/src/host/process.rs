@@ -227,6 +227,9 @@ fn kill_group(child: &Child) {
 /// The exit status, or `None` when it still runs at the deadline.
 fn wait_until(child: &mut Child, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
     let Some(deadline) = deadline else { return child.wait().map(Some) };
+    // A child that exits has closed its outputs a moment before it can be waited for; only one that
+    // lives on without them is asked for long.
+    let mut pause = Duration::from_micros(100);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -235,8 +238,8 @@ fn wait_until(child: &mut Child, deadline: Option<Instant>) -> io::Result<Option
         if left.is_zero() {
             return Ok(None);
         }
-        // Only for a child that closed its outputs and lives on.
-        std::thread::sleep(left.min(Duration::from_millis(20)));
+        std::thread::sleep(left.min(pause));
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 
