@@ -12,9 +12,15 @@ use tests::{
     wait::{self, secs},
 };
 
-#[test]
-fn a_job_is_told_by_salts_tags() {
-    let fleet = Fleet::new(Transport::Tcp).minions(2).start();
+tests::over_both! {
+    a_job_is_told_by_salts_tags,
+    anybody_permitted_can_send_an_event_but_none_of_the_bus_own,
+    coming_and_going_are_events,
+    a_python_program_with_pyzmq_follows_jobs,
+}
+
+fn a_job_is_told_by_salts_tags(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(2).start();
     let watch = fleet.begin(&["event", "watch", "salt/job/*", "--out", "jsonl"]);
     let events = |fleet: &Fleet| {
         // The watch may begin a moment after the run.
@@ -29,9 +35,8 @@ fn a_job_is_told_by_salts_tags() {
     assert!(first.to_string().contains("salt/job/"), "{first}");
 }
 
-#[test]
-fn anybody_permitted_can_send_an_event_but_none_of_the_bus_own() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn anybody_permitted_can_send_an_event_but_none_of_the_bus_own(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     let watch = fleet.begin(&["event", "watch", "my/*", "--out", "jsonl"]);
     let text = wait::until(secs(20), "both events", || {
         fleet.ctl(&["event", "send", "my/own", "n=5"]).expect(0);
@@ -45,9 +50,8 @@ fn anybody_permitted_can_send_an_event_but_none_of_the_bus_own() {
     fleet.ctl(&["run", "h1", "event.send", "salt/minion/h9/start"]).expect(1);
 }
 
-#[test]
-fn coming_and_going_are_events() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).start();
+fn coming_and_going_are_events(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).start();
     let watch = fleet.begin(&["event", "watch", "salt/*", "--out", "jsonl"]);
     wait::until(secs(20), "the watch to see anything", || {
         fleet.ctl(&["run", "h1", "test.ping"]).expect(0);
@@ -70,10 +74,9 @@ while True:
     print(json.dumps([tag.decode(), json.loads(data)]), flush=True)
 ";
 
-#[test]
-fn a_python_program_with_pyzmq_follows_jobs() {
+fn a_python_program_with_pyzmq_follows_jobs(transport: Transport) {
     let python = needs::python_with("zmq");
-    let fleet = Fleet::new(Transport::Tcp).minions(2).start();
+    let fleet = Fleet::new(transport).minions(2).start();
     let bus = fleet.master_dir().join("root/run/events.ipc");
     let mode = std::fs::metadata(&bus).map(|meta| std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777);
     assert_eq!(mode.unwrap(), 0o600, "only its owner may follow the bus");

@@ -14,6 +14,11 @@ over_both! {
     a_minion_killed_in_a_job_is_reported_lost_when_it_comes_back,
     a_minion_that_is_frozen_for_a_minute_comes_back,
     a_job_that_ends_while_the_master_is_down_arrives,
+    a_crash_between_mark_and_start_is_lost_and_not_run,
+    a_crash_between_end_and_spool_is_lost_and_not_run_twice,
+    a_full_disk_of_the_minion_is_said_and_survived,
+    a_full_disk_of_the_master_is_said_and_survived,
+    a_clock_an_hour_off_works_and_is_reported,
 }
 
 /// One line a minion, and none twice.
@@ -72,9 +77,8 @@ fn a_job_that_ends_while_the_master_is_down_arrives(transport: Transport) {
     fleet.assert_marks("ran", 1);
 }
 
-#[test]
-fn a_crash_between_mark_and_start_is_lost_and_not_run() {
-    let (mut fleet, arm) = fleet_that_crashes();
+fn a_crash_between_mark_and_start_is_lost_and_not_run(transport: Transport) {
+    let (mut fleet, arm) = fleet_that_crashes(transport);
     fs::write(&arm, Point::AfterSync.letter().to_string()).unwrap();
     let jid = fleet.launch(&["h1", "cmd.run", &fleet.mark("ran"), "--ttl", "300"]);
     restart_after_crash(&mut fleet);
@@ -83,9 +87,8 @@ fn a_crash_between_mark_and_start_is_lost_and_not_run() {
     assert_eq!(fleet.marks("ran")["h1"], 0, "it had not started, and it never will");
 }
 
-#[test]
-fn a_crash_between_end_and_spool_is_lost_and_not_run_twice() {
-    let (mut fleet, arm) = fleet_that_crashes();
+fn a_crash_between_end_and_spool_is_lost_and_not_run_twice(transport: Transport) {
+    let (mut fleet, arm) = fleet_that_crashes(transport);
     let command = format!("{}; printf {} > {}", fleet.mark("ran"), Point::BeforeWrite.letter(), arm.display());
     let jid = fleet.launch(&["h1", "cmd.run", &command, "--ttl", "300"]);
     restart_after_crash(&mut fleet);
@@ -95,8 +98,8 @@ fn a_crash_between_end_and_spool_is_lost_and_not_run_twice() {
 }
 
 /// One minion that crashes where the file says, and is idle otherwise.
-fn fleet_that_crashes() -> (Fleet, std::path::PathBuf) {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(1).lay_out();
+fn fleet_that_crashes(transport: Transport) -> (Fleet, std::path::PathBuf) {
+    let mut fleet = Fleet::new(transport).minions(1).lay_out();
     let arm = fleet.path().join("arm");
     let library = preload::crash(fleet.path(), &arm);
     preload(&mut fleet, 0, &library);
@@ -119,9 +122,8 @@ fn restart_after_crash(fleet: &mut Fleet) {
     minion.start();
 }
 
-#[test]
-fn a_full_disk_of_the_minion_is_said_and_survived() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).lay_out();
+fn a_full_disk_of_the_minion_is_said_and_survived(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).lay_out();
     let root = fleet.minions[0].dir.join("root");
     fs::create_dir_all(&root).unwrap();
     fleet.minions[0].daemon.recipe_mut().wrap = needs::small_disk(&root, 24 << 20);
@@ -146,9 +148,8 @@ fn a_full_disk_of_the_minion_is_said_and_survived() {
     assert!(fleet.marks("ran")["h1"] <= 1);
 }
 
-#[test]
-fn a_full_disk_of_the_master_is_said_and_survived() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).lay_out();
+fn a_full_disk_of_the_master_is_said_and_survived(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).lay_out();
     let root = fleet.master_dir().join("root");
     fs::create_dir_all(&root).unwrap();
     fleet.master.recipe_mut().wrap = needs::small_disk(&root, 24 << 20);
@@ -194,10 +195,9 @@ fn fill(ballast: &Path) {
     }
 }
 
-#[test]
-fn a_clock_an_hour_off_works_and_is_reported() {
+fn a_clock_an_hour_off_works_and_is_reported(transport: Transport) {
     for hours in [-1, 1] {
-        let mut fleet = Fleet::new(Transport::Tcp).minions(2).lay_out();
+        let mut fleet = Fleet::new(transport).minions(2).lay_out();
         let library = preload::clock(fleet.path(), hours * 3600);
         preload(&mut fleet, 0, &library);
         fleet.start_master();

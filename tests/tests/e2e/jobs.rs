@@ -6,9 +6,16 @@ use tests::{
     wait::{self, secs},
 };
 
-#[test]
-fn the_ledger_tells_who_ran_what_on_whom_and_when() {
-    let fleet = Fleet::new(Transport::Tcp).named(&["gmail1", "gmail2", "web1"]).start();
+tests::over_both! {
+    the_ledger_tells_who_ran_what_on_whom_and_when,
+    a_killed_job_ends_with_all_its_processes,
+    what_runs_can_be_asked_and_ended_from_the_minion_too,
+    a_job_can_be_repeated_and_followed,
+    the_ledger_survives_a_restart,
+}
+
+fn the_ledger_tells_who_ran_what_on_whom_and_when(transport: Transport) {
+    let fleet = Fleet::new(transport).named(&["gmail1", "gmail2", "web1"]).start();
     fleet.ctl(&["run", "gmail*", "cmd.run", "echo hello", "--comment", "ticket 42"]).expect(0);
     fleet.ctl(&["run", "web1", "test.ping"]).expect(0);
     fleet.ctl(&["run", "gmail1", "cmd.run", "exit 3"]).expect(1);
@@ -33,9 +40,8 @@ fn the_ledger_tells_who_ran_what_on_whom_and_when() {
     assert_eq!(bad.len(), 2, "{bad:?}");
 }
 
-#[test]
-fn a_killed_job_ends_with_all_its_processes() {
-    let fleet = Fleet::new(Transport::Tcp).minions(2).start();
+fn a_killed_job_ends_with_all_its_processes(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(2).start();
     // Its children would go on if only the shell were killed.
     let command = format!("{}; (sleep 40; {}) & sleep 40", fleet.mark("began"), fleet.mark("survived"));
     let jid = fleet.launch(&["*", "cmd.run", &command]);
@@ -58,9 +64,8 @@ fn sleepers(fleet: &Fleet) -> usize {
     ours.count()
 }
 
-#[test]
-fn what_runs_can_be_asked_and_ended_from_the_minion_too() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn what_runs_can_be_asked_and_ended_from_the_minion_too(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     let jid = fleet.launch(&["h1", "cmd.run", "sleep 60"]);
     let running = wait::until(secs(20), "the job to be listed", || {
         let running = fleet.ctl(&["run", "h1", "saltutil.running", "--out", "json"]).expect(0).json();
@@ -75,9 +80,8 @@ fn what_runs_can_be_asked_and_ended_from_the_minion_too() {
     assert_eq!(job.ends["h1"].0, "failed", "{job:?}");
 }
 
-#[test]
-fn a_job_can_be_repeated_and_followed() {
-    let fleet = Fleet::new(Transport::Tcp).minions(2).start();
+fn a_job_can_be_repeated_and_followed(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(2).start();
     let jid = fleet.launch(&["*", "cmd.run", &format!("sleep 1; {}", fleet.mark("ran"))]);
     fleet.ctl(&["job", "follow", &jid]).expect(0).says(&["2 targeted: 2 ok"]);
     fleet.assert_marks("ran", 1);
@@ -86,9 +90,8 @@ fn a_job_can_be_repeated_and_followed() {
     fleet.ctl(&["job", "follow", &jid]).expect(0).says(&["2 targeted: 2 ok"]);
 }
 
-#[test]
-fn the_ledger_survives_a_restart() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).start();
+fn the_ledger_survives_a_restart(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).start();
     fleet.ctl(&["run", "*", "test.echo", "kept"]).expect(0);
     let jobs = |fleet: &Fleet| -> Value { fleet.ctl(&["job", "list", "--out", "json"]).expect(0).json() };
     let before = jobs(&fleet);

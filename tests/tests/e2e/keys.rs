@@ -11,6 +11,12 @@ use tests::{
 over_both! {
     a_key_waits_until_it_is_accepted,
     a_deleted_key_drops_its_minion_and_no_other,
+    a_token_lets_one_minion_in_once,
+    a_pinned_master_must_be_that_master,
+    a_changed_master_key_is_refused_loudly,
+    a_second_minion_of_a_taken_name_is_refused_on_both_sides,
+    secrets_that_others_can_read_stop_the_start,
+    nothing_that_is_written_beneath_root_dir_is_open_to_others,
 }
 
 fn a_key_waits_until_it_is_accepted(transport: Transport) {
@@ -45,9 +51,8 @@ fn a_deleted_key_drops_its_minion_and_no_other(transport: Transport) {
     assert_eq!((since("h1"), since("h3")), before, "the others kept their connections");
 }
 
-#[test]
-fn a_token_lets_one_minion_in_once() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).accept_by_hand().lay_out();
+fn a_token_lets_one_minion_in_once(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).accept_by_hand().lay_out();
     fleet.start_master();
     let token = fleet.ctl(&["key", "token"]).expect(0).stdout;
     let token = token.split_whitespace().last().expect("a token is printed").to_owned();
@@ -79,9 +84,8 @@ fn append(file: &Path, text: &str) {
     fs::write(file, old + text).unwrap();
 }
 
-#[test]
-fn a_pinned_master_must_be_that_master() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).lay_out();
+fn a_pinned_master_must_be_that_master(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).lay_out();
     fleet.start_master();
     let log = fleet.master.log();
     let fingerprint = master_fingerprint(&fleet);
@@ -115,9 +119,8 @@ fn master_fingerprint(fleet: &Fleet) -> String {
     fs::read_to_string(file).unwrap().trim().to_owned()
 }
 
-#[test]
-fn a_changed_master_key_is_refused_loudly() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn a_changed_master_key_is_refused_loudly(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(1).start();
     fleet.master.stop();
     fs::remove_dir_all(fleet.master_dir().join("root")).unwrap();
     fleet.start_master();
@@ -133,9 +136,8 @@ fn a_changed_master_key_is_refused_loudly() {
     assert!(fleet.master.log().contains("another key"), "{}", fleet.master.log());
 }
 
-#[test]
-fn a_second_minion_of_a_taken_name_is_refused_on_both_sides() {
-    let mut fleet = Fleet::new(Transport::Tcp).named(&["h1", "twin"]).lay_out();
+fn a_second_minion_of_a_taken_name_is_refused_on_both_sides(transport: Transport) {
+    let mut fleet = Fleet::new(transport).named(&["h1", "twin"]).lay_out();
     let file = fleet.minions[1].dir.join("minion");
     fs::write(&file, fs::read_to_string(&file).unwrap().replace("id: twin", "id: h1")).unwrap();
     fleet.start_master();
@@ -152,9 +154,8 @@ fn a_second_minion_of_a_taken_name_is_refused_on_both_sides() {
     assert_eq!(ping, json!({"h1": "h1"}), "the first one keeps the name");
 }
 
-#[test]
-fn secrets_that_others_can_read_stop_the_start() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn secrets_that_others_can_read_stop_the_start(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(1).start();
     let secrets = files_of_mode(&fleet.master_dir().join("root"), 0o600);
     assert!(!secrets.is_empty(), "the master keeps its key in a file of mode 0600");
     let key = secrets.iter().find(|path| path.to_string_lossy().contains("pki")).expect("there is a key beneath pki");
@@ -185,9 +186,8 @@ fn files_of_mode(folder: &Path, mode: u32) -> Vec<std::path::PathBuf> {
     String::from_utf8_lossy(&found.stdout).lines().map(Into::into).collect()
 }
 
-#[test]
-fn nothing_that_is_written_beneath_root_dir_is_open_to_others() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn nothing_that_is_written_beneath_root_dir_is_open_to_others(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     fleet.ctl(&["run", "h1", "test.ping"]).expect(0);
     for folder in [fleet.master_dir().join("root"), fleet.minions[0].dir.join("root")] {
         let open = Command::new("find").arg(&folder).args(["-type", "f", "-perm", "/022"]).output().unwrap();

@@ -18,6 +18,14 @@ over_both! {
     ctrl_c_leaves_the_job_running,
     who_comes_back_in_time_still_runs_it,
     who_comes_back_too_late_does_not,
+    targets_reach_whom_they_say,
+    mistakes_are_told_before_anything_is_done,
+    a_master_that_is_not_there_is_exit_2,
+    a_command_line_is_run_without_a_shell,
+    the_first_failure_stops_a_batch_that_says_so,
+    thirty_jobs_at_once_all_end,
+    a_return_of_several_mebibytes_arrives_whole_and_one_beyond_the_bound_is_cut,
+    all_core_functions_answer,
 }
 
 fn every_minion_answers_in_each_format(transport: Transport) {
@@ -146,12 +154,9 @@ fn who_comes_back_too_late_does_not(transport: Transport) {
     assert_eq!(fleet.marks("ran")["h3"], 0);
 }
 
-#[test]
-fn targets_reach_whom_they_say() {
-    let fleet = Fleet::new(Transport::Tcp)
-        .named(&["web1", "web2", "db1"])
-        .minion(|i| format!("grains: {{place: rack{i}}}"))
-        .start();
+fn targets_reach_whom_they_say(transport: Transport) {
+    let fleet =
+        Fleet::new(transport).named(&["web1", "web2", "db1"]).minion(|i| format!("grains: {{place: rack{i}}}")).start();
     let matched = |target: &str| {
         let run = fleet.ctl(&["run", target, "test.ping", "--out", "json"]).expect(0);
         run.json().as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
@@ -176,9 +181,8 @@ fn targets_reach_whom_they_say() {
     assert!(shown.stdout.contains("web1") && !shown.stdout.contains("db1"), "{shown}");
 }
 
-#[test]
-fn mistakes_are_told_before_anything_is_done() {
-    let fleet = Fleet::new(Transport::Tcp).named(&["web1"]).start();
+fn mistakes_are_told_before_anything_is_done(transport: Transport) {
+    let fleet = Fleet::new(transport).named(&["web1"]).start();
     let fails = |args: &[&str], parts: &[&str]| {
         let run = fleet.ctl(args).expect(2).says(parts);
         assert_eq!(run.stdout, "", "nothing is done, so nothing is a result: {run}");
@@ -194,33 +198,29 @@ fn mistakes_are_told_before_anything_is_done() {
     assert_eq!(fleet.ctl(&["job", "list", "--out", "json"]).expect(0).json(), json!([]));
 }
 
-#[test]
-fn a_master_that_is_not_there_is_exit_2() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn a_master_that_is_not_there_is_exit_2(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(1).start();
     fleet.master.stop();
     let run = fleet.ctl(&["run", "*", "test.ping"]).expect(2).says(&["error:", &fleet.address()]);
     assert!(run.took < secs(20), "{run}");
 }
 
-#[test]
-fn a_command_line_is_run_without_a_shell() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn a_command_line_is_run_without_a_shell(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     let run = fleet.ctl(&["run", "h1", "--out", "json", "--", "echo", "$HOME", "a;b", "*"]).expect(0);
     assert_eq!(run.json(), json!({"h1": "$HOME a;b *"}));
     fleet.ctl(&["run", "h1", "cmd", "echo $((1+1))", "--out", "json"]).expect(0).says(&["2"]);
 }
 
-#[test]
-fn the_first_failure_stops_a_batch_that_says_so() {
-    let fleet = Fleet::new(Transport::Tcp).minions(4).start();
+fn the_first_failure_stops_a_batch_that_says_so(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(4).start();
     let command = format!("{}; false", fleet.mark("ran"));
     fleet.ctl(&["run", "*", "cmd.run", &command, "--batch", "1", "--fail-fast"]).expect(1);
     assert_eq!(fleet.marks("ran").values().sum::<usize>(), 1);
 }
 
-#[test]
-fn thirty_jobs_at_once_all_end() {
-    let fleet = Fleet::new(Transport::Tcp).start();
+fn thirty_jobs_at_once_all_end(transport: Transport) {
+    let fleet = Fleet::new(transport).start();
     let runs: Vec<_> =
         (0..30).map(|i| fleet.begin(&["run", "*", "test.echo", &i.to_string(), "--out", "json"])).collect();
     for (i, run) in runs.into_iter().enumerate() {
@@ -229,9 +229,8 @@ fn thirty_jobs_at_once_all_end() {
     }
 }
 
-#[test]
-fn a_return_of_several_mebibytes_arrives_whole_and_one_beyond_the_bound_is_cut() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn a_return_of_several_mebibytes_arrives_whole_and_one_beyond_the_bound_is_cut(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     let lengths = |size: u64| {
         let command = format!("head -c {size} /dev/zero | tr '\\0' x");
         let run = fleet.ctl(&["run", "h1", "cmd.run", &command, "--out", "json"]);
@@ -244,9 +243,8 @@ fn a_return_of_several_mebibytes_arrives_whole_and_one_beyond_the_bound_is_cut()
     assert!(run.stderr.contains("cut"), "{}", run.stderr);
 }
 
-#[test]
-fn all_core_functions_answer() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
+fn all_core_functions_answer(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
     let call = |words: &[&str]| -> Value {
         let all: Vec<&str> = ["run", "h1"].iter().chain(words).chain(&["--out", "json"]).copied().collect();
         fleet.ctl(&all).expect(0).json()["h1"].clone()
