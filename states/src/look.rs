@@ -4,7 +4,9 @@
 //! `&dyn Host`. So a dry run cannot write, by type.
 
 use std::{
+    fs::{FileType, Metadata},
     io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -37,6 +39,37 @@ pub struct Stat {
     pub atime: i64,
     pub ctime: i64,
     pub inode: u64,
+}
+
+impl From<FileType> for Kind {
+    fn from(of: FileType) -> Self {
+        match of {
+            of if of.is_dir() => Self::Directory,
+            of if of.is_symlink() => Self::Symlink,
+            of if of.is_block_device() => Self::Block,
+            of if of.is_char_device() => Self::Character,
+            of if of.is_fifo() => Self::Fifo,
+            of if of.is_socket() => Self::Socket,
+            _ => Self::File,
+        }
+    }
+}
+
+/// What `lstat` said of a path of this machine.
+impl From<&Metadata> for Stat {
+    fn from(meta: &Metadata) -> Self {
+        Self {
+            kind: meta.file_type().into(),
+            size: meta.size(),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mtime: meta.mtime(),
+            atime: meta.atime(),
+            ctime: meta.ctime(),
+            inode: meta.ino(),
+        }
+    }
 }
 
 /// A process to start.

@@ -3,12 +3,12 @@
 use std::{
     fs,
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use proto::Map;
-use states::{Command, Look, Output, Stat, look::Kind};
+use states::{Command, Look, Output, Stat};
 
 /// The master, wearing a minion's grains.
 pub struct Master {
@@ -34,18 +34,7 @@ impl Look for Master {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let meta = fs::symlink_metadata(path)?;
-        Ok(Stat {
-            kind: kind(meta.file_type()),
-            size: meta.len(),
-            mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            mtime: meta.mtime(),
-            atime: meta.atime(),
-            ctime: meta.ctime(),
-            inode: meta.ino(),
-        })
+        Ok(Stat::from(&fs::symlink_metadata(path)?))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -69,17 +58,5 @@ impl Look for Master {
     fn probe(&self, command: &Command) -> io::Result<Output> {
         let program = command.argv.first().map(String::as_str).unwrap_or_default();
         Err(io::Error::new(io::ErrorKind::Unsupported, format!("pillar starts no processes here ({program})")))
-    }
-}
-
-fn kind(of: fs::FileType) -> Kind {
-    match of {
-        of if of.is_dir() => Kind::Directory,
-        of if of.is_symlink() => Kind::Symlink,
-        of if of.is_block_device() => Kind::Block,
-        of if of.is_char_device() => Kind::Character,
-        of if of.is_fifo() => Kind::Fifo,
-        of if of.is_socket() => Kind::Socket,
-        _ => Kind::File,
     }
 }

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     },
     path::Path,
 };
@@ -14,7 +14,7 @@ use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags},
     io::Errno,
 };
-use states::{Stat, look::Kind};
+use states::Stat;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::fault::crash_point;
@@ -33,30 +33,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 pub fn stat(path: &Path) -> io::Result<Stat> {
-    let meta = fs::symlink_metadata(path)?;
-    Ok(Stat {
-        kind: kind(meta.file_type()),
-        size: meta.size(),
-        mode: meta.mode() & 0o7777,
-        uid: meta.uid(),
-        gid: meta.gid(),
-        mtime: meta.mtime(),
-        atime: meta.atime(),
-        ctime: meta.ctime(),
-        inode: meta.ino(),
-    })
-}
-
-fn kind(kind: fs::FileType) -> Kind {
-    match kind {
-        k if k.is_dir() => Kind::Directory,
-        k if k.is_symlink() => Kind::Symlink,
-        k if k.is_block_device() => Kind::Block,
-        k if k.is_char_device() => Kind::Character,
-        k if k.is_fifo() => Kind::Fifo,
-        k if k.is_socket() => Kind::Socket,
-        _ => Kind::File,
-    }
+    Ok(Stat::from(&fs::symlink_metadata(path)?))
 }
 
 pub fn list(path: &Path) -> io::Result<Vec<String>> {
@@ -230,7 +207,7 @@ mod tests {
         write(&link, b"new", 0o4755).unwrap();
         assert_eq!(read(&target, 10).unwrap(), b"old");
         let now = stat(&link).unwrap();
-        assert_eq!((now.kind, now.mode, now.size), (Kind::File, 0o4755, 3));
+        assert_eq!((now.kind, now.mode, now.size), (states::look::Kind::File, 0o4755, 3));
         assert_eq!(list(folder.path()).unwrap(), ["link", "target"]);
     }
 
