@@ -2,6 +2,8 @@
 
 use proto::{Args, FunctionName, Map, MinionId, Value};
 
+pub use template::CallError;
+
 use crate::{Host, Look, Tree};
 
 /// What calling a function may do. Declared by each function, relied upon by the minion
@@ -114,61 +116,10 @@ impl<'a> Context<'a> {
 
     /// Calls another function by name, as Salt's `__salt__` does.
     pub fn call(&self, name: &FunctionName, args: Args) -> Result<Value, CallError> {
-        let function =
-            self.functions.find(name.as_str()).ok_or_else(|| CallError::unknown(name.as_str(), self.functions))?;
+        let function = self
+            .functions
+            .find(name.as_str())
+            .ok_or_else(|| CallError::unknown(name.as_str(), self.functions.all().map(|f| f.name)))?;
         (function.call)(self, args)
-    }
-}
-
-/// Why a call gave no value. The text is for the operator; [`CallError::hint`] adds what to try.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum CallError {
-    #[error("function {name} does not exist")]
-    Unknown { name: String, nearest: Option<String> },
-    #[error("{0}")]
-    Arguments(String),
-    #[error("{0}")]
-    Failed(String),
-    /// A failure with a place, in a template or a tree that the function read.
-    #[error("{}", .0.to_string().trim_start_matches("error: "))]
-    Diagnostic(Box<crate::Diagnostic>),
-    /// All that is wrong with a tree.
-    #[error("{}", crate::diag::render_all(.0, false).trim_start_matches("error: ").trim_end())]
-    Problems(Vec<crate::Diagnostic>),
-    #[error("this would start a process or change the host, which is not possible here")]
-    NotHere,
-    #[error("this needs a running minion; there is none behind `ctl call`")]
-    NoAgent,
-}
-
-impl CallError {
-    pub fn unknown(name: &str, functions: &dyn Functions) -> Self {
-        if crate::functions::known::is_salts(name) {
-            return Self::Failed(format!("the function {name} of Salt is not available here"));
-        }
-        let nearest = functions
-            .all()
-            .map(|f| (strsim::damerau_levenshtein(name, f.name), f.name))
-            .filter(|&(distance, _)| distance <= 3)
-            .min_by_key(|&(distance, _)| distance)
-            .map(|(_, name)| name.to_owned());
-        Self::Unknown { name: name.to_owned(), nearest }
-    }
-
-    pub fn failed(why: impl Into<String>) -> Self {
-        Self::Failed(why.into())
-    }
-
-    pub fn arguments(why: impl Into<String>) -> Self {
-        Self::Arguments(why.into())
-    }
-
-    /// What to try instead, where there is something.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { nearest: Some(name), .. } => Some(format!("did you mean {name}?")),
-            Self::Unknown { nearest: None, .. } => Some("`ctl doc` lists what there is".into()),
-            _ => None,
-        }
     }
 }

@@ -3,17 +3,11 @@
 //! Knows nothing of sockets, of the master or of the minion: files come through [`Look`], and
 //! the host is touched only through [`Host`].
 
-mod base64;
 pub mod call;
 pub mod compat;
 pub mod compile;
 pub mod config;
-pub mod diag;
 pub mod functions;
-pub mod glob;
-pub mod jinja;
-pub mod json;
-pub mod look;
 pub mod matching;
 pub mod merge;
 pub mod modules;
@@ -24,10 +18,9 @@ pub mod stack;
 #[cfg(test)]
 mod testing;
 pub mod tree;
-pub mod value;
-pub mod yaml;
 
 pub use call::{CallError, Context, Effect, Function};
-pub use diag::Diagnostic;
-pub use look::{Command, Host, Look, Output, Stat};
+pub use template::{
+    Command, Diagnostic, Host, Look, Output, Stat, base64, diag, glob, jinja, json, known, look, value, yaml,
+};
 pub use tree::Tree;

@@ -10,7 +10,6 @@ mod cp;
 mod defaults;
 mod file;
 mod grains;
-pub mod known;
 mod log;
 mod matches;
 mod mine;

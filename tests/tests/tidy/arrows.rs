@@ -5,7 +5,8 @@ use crate::{cargo, code_lines, files_ending, metadata, none, read};
 /// The house: each package, and the packages of the house that it may know.
 const HOUSE: &[(&str, &[&str])] = &[
     ("proto", &[]),
-    ("states", &["proto"]),
+    ("template", &["proto"]),
+    ("states", &["template", "proto"]),
     ("minion", &["states", "proto"]),
     ("master", &["states", "proto"]),
     ("ctl", &["master", "minion", "states", "proto"]),
@@ -80,7 +81,7 @@ fn names_crate(line: &str, krate: &str) -> bool {
 fn what_runs_jobs_and_states_is_not_async() {
     let mut findings = Vec::new();
     for file in files_ending(".rs") {
-        let sync = ["states/src/", "minion/src/exec/", "minion/src/host/"];
+        let sync = ["states/src/", "states/template/src/", "minion/src/exec/", "minion/src/host/"];
         if !sync.iter().any(|folder| file.starts_with(folder)) {
             continue;
         }

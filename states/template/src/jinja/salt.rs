@@ -7,7 +7,7 @@ use super::{
     object::{Args, Object},
     value::{Key, Value},
 };
-use crate::{Diagnostic, functions::known};
+use crate::{Diagnostic, known};
 
 /// Functions that change their first argument in place.
 const IN_PLACE: [&str; 3] = ["defaults.merge", "defaults.update", "slsutil.update"];

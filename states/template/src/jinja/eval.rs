@@ -215,7 +215,7 @@ impl<'a> Eval<'a> {
         };
         let hint = crate::diag::did_you_mean(name, known.iter().map(String::as_str));
         let message = match of {
-            Value::Object(object) if object.type_name() == "salt" && crate::functions::known::is_salts(name) => {
+            Value::Object(object) if object.type_name() == "salt" && crate::known::is_salts(name) => {
                 format!("the function {name} of Salt is not available here")
             }
             Value::Object(object) if object.type_name() == "salt" => format!("the function {name} does not exist"),

@@ -18,7 +18,7 @@ mod object;
 mod operators;
 mod parser;
 mod print;
-pub(crate) mod regex;
+pub mod regex;
 mod salt;
 mod scope;
 mod statements;
