@@ -289,7 +289,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Node::Glob(glob) => f.write_str(glob.as_str()),
-            Node::List(list) if list.globs.is_empty() => write!(f, "L@{}", list.text.join(",")),
+            Node::List(list) if list.globs.is_empty() => write!(f, "L@{}", parse::quoted(&list.text.join(","))),
             Node::List(list) => f.write_str(&list.text.join(",")),
             Node::Regex(regex) => write!(f, "E@{}", parse::quoted(regex.as_str())),
             Node::Data(data) => data.fmt(f),

@@ -40,6 +40,8 @@ pub enum Problem {
     Close,
     #[error("this quotation never ends")]
     Quote,
+    #[error("`{0}` cannot be part of a list of ids")]
+    NotAnId(String),
     #[error("`{0}@` needs NAME{1}VALUE")]
     NoValue(char, char),
     #[error("`{0}@` needs something behind it")]
@@ -109,6 +111,7 @@ impl TargetError {
 fn hint(problem: &Problem) -> Option<String> {
     let text = match problem {
         Problem::Empty => "'*' is everybody",
+        Problem::NotAnId(_) => "write `A or B`; commas are for ids and globs alone",
         Problem::NoOperator(_) => "write `A and B` for both, `A or B` or `A,B` for either",
         Problem::Open | Problem::Close => "count the parentheses; a regular expression's own need `E@` before it",
         Problem::NoValue('G' | 'P', _) => "for example G@os:Debian, or G@role:* for whoever has the grain",
@@ -389,11 +392,20 @@ fn plain(word: &str) -> Result<Node, Problem> {
         }
     }
     items.retain(|item| !item.is_empty());
+    let several = word.contains(',');
+    if let Some(other) = items.iter().find(|item| several && !is_id(item)) {
+        return Err(Problem::NotAnId(other.clone()));
+    }
     match items.as_slice() {
         [] => Err(Problem::Empty),
         [glob] => Ok(Node::Glob(Glob::new(glob))),
         _ => Ok(Node::List(List::new(items, true))),
     }
+}
+
+/// Whether a word between commas would be an id or a glob if it stood alone.
+fn is_id(item: &str) -> bool {
+    prefix(item).is_none() && !is_operator(item) && !item.contains(['(', ')'])
 }
 
 fn engine(letter: char, delimiter: char, pattern: &str) -> Result<Node, Problem> {

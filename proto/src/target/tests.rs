@@ -32,6 +32,18 @@ fn commas_alone_name_nobody() {
     assert_eq!(Target::parse("web1,").unwrap().to_string(), "web1");
 }
 
+/// Found by fuzzing: such words were taken as globs that match nobody, and could not be read back.
+#[test]
+fn only_ids_stand_between_commas() {
+    for (text, part) in
+        [("web1,G@os:Debian", "G@os:Debian"), (",and", "and"), ("\t),", ")"), ("a)b,c()", "a)b"), ("web*,not", "not")]
+    {
+        assert_eq!(Target::parse(text).unwrap_err().problem, Problem::NotAnId(part.into()), "{text:?}");
+    }
+    let blanks = Target::from_flag('L', "web 1, web2").unwrap();
+    assert_eq!(Target::parse(&blanks.to_string()).unwrap(), blanks);
+}
+
 #[test]
 fn words() {
     for yes in [
