@@ -12,7 +12,7 @@ use proto::Map;
 
 use crate::{
     Command, Host, Look, Output, Stat,
-    look::{Expected, Kind},
+    look::{Download, Expected, Kind},
 };
 
 /// Links that are followed before a path is given up.
@@ -168,6 +168,18 @@ impl Look for Overlay<'_> {
         }
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        match self.follow(path)? {
+            (_, Found::Here(_, Content::Under(real))) => self.under.open(&real),
+            (at, Found::Under) => self.under.open(&at),
+            _ => Ok(Box::new(io::Cursor::new(self.read(path, u64::MAX)?))),
+        }
+    }
+
+    fn download(&self, what: &Download, to: &Path) -> io::Result<()> {
+        self.under.download(what, to)
+    }
+
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         match self.find(path) {
             (_, Found::Here(stat, _)) => Ok(stat),
@@ -236,6 +248,22 @@ impl Host for Overlay<'_> {
             (stat.uid, stat.gid) = (old.uid, old.gid);
         }
         self.put(path, stat, Content::Bytes(bytes.into()));
+        Ok(())
+    }
+
+    fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+        self.needs_parent(to)?;
+        let (at, found) = self.follow(from)?;
+        let (source, content) = match found {
+            Found::Gone => return Err(gone()),
+            Found::Here(stat, content) => (stat, content),
+            Found::Under => (self.under.stat(&at)?, Content::Under(at)),
+        };
+        let mut stat = Stat { size: source.size, ..fresh(Kind::File, mode, 0) };
+        if let Ok(old) = self.stat(to) {
+            (stat.uid, stat.gid) = (old.uid, old.gid);
+        }
+        self.put(to, stat, content);
         Ok(())
     }
 

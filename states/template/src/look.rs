@@ -113,12 +113,40 @@ pub enum Expected {
     Service(String),
 }
 
+/// What is to be fetched from the web, and how much of it at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// `http://`, `https://` or `ftp://`.
+    pub url: String,
+    /// Bytes; more is an error.
+    pub limit: u64,
+    pub timeout: Duration,
+    /// Whether the server's certificate is checked.
+    pub verify_ssl: bool,
+    /// `Name: value` lines that go with the request.
+    pub headers: Vec<String>,
+}
+
+/// The largest file that goes through memory where there is no other way.
+const IN_MEMORY: u64 = 512 << 20;
+
 /// What may be read of a host.
 pub trait Look: Send + Sync {
     fn grains(&self) -> &Map;
 
     /// A file's bytes, at most `limit` of them; a longer file is an error, not a part.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// A file's bytes one after the other, however many there are.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.read(path, IN_MEMORY)?)))
+    }
+
+    /// Fetches a file of the web into a cache of ours, piece by piece. It is there whole or not at
+    /// all; the folder must exist.
+    fn download(&self, _what: &Download, _to: &Path) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "nothing is fetched from the web here"))
+    }
 
     /// Does not follow a link at the end of the path.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
@@ -153,6 +181,11 @@ pub trait Host: Look {
 
     /// Replaces a file in one step: a reader sees the old bytes or the new, never a part.
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
+
+    /// The same with the bytes of another file, which never lie in memory as a whole.
+    fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+        self.write(to, &self.read(from, IN_MEMORY)?, mode)
+    }
 
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
