@@ -67,6 +67,10 @@ pub struct Keys {
     pub spool_limit: u64,
     /// How much of the master's files is kept beneath `root_dir/cache`, in MiB.
     pub cache_limit: u64,
+    /// The largest file that is fetched from the web, in bytes.
+    pub http_max_body: u64,
+    /// How long fetching a file from the web may take, in seconds.
+    pub http_request_timeout: u64,
 
     // What follows is kept as it is, for the state compiler and for `config.get`; the meaning is
     // Salt's.
@@ -143,6 +147,8 @@ impl Default for Keys {
             log_format: None,
             spool_limit: 256,
             cache_limit: 1024,
+            http_max_body: 100 << 30,
+            http_request_timeout: 3600,
             age_identity: Value::Null,
             decrypt_pillar: Value::Null,
             decrypt_pillar_default: Value::Null,
@@ -271,6 +277,8 @@ impl Config {
         opts.insert("cachedir".into(), keys.root_dir.join("cache").to_string_lossy().into());
         opts.insert("config_dir".into(), dir.to_string_lossy().into());
         opts.entry("master").or_insert_with(|| keys.master.clone().into());
+        opts.entry("http_max_body").or_insert_with(|| keys.http_max_body.into());
+        opts.entry("http_request_timeout").or_insert_with(|| keys.http_request_timeout.into());
         opts.entry("saltenv").or_insert(Value::Null);
         opts.entry("hash_type").or_insert_with(|| "sha256".into());
         opts.shift_remove("enroll_token");

@@ -3,7 +3,9 @@
 //! [`System`] adds to [`Host`] what only an agent needs: to watch a command while it runs.
 //! [`Scoped`] is a host as one job sees it, with the grains of the moment and the job's watch.
 
+mod download;
 mod files;
+mod full;
 mod process;
 mod search;
 
@@ -14,7 +16,7 @@ use std::{
 };
 
 use proto::Map;
-use states::{Command, Host, Look, Output, Stat, call::Progress};
+use states::{Command, Host, Look, Output, Stat, call::Progress, look::Download};
 
 pub use files::copy;
 pub use process::OUTPUT_LIMIT;
@@ -70,6 +72,14 @@ impl Look for Local {
         files::read(path, limit)
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        Ok(Box::new(std::fs::File::open(path)?))
+    }
+
+    fn download(&self, what: &Download, to: &Path) -> io::Result<()> {
+        download::download(what, to)
+    }
+
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         files::stat(path)
     }
@@ -98,6 +108,10 @@ impl Host for Local {
 
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         files::write(path, bytes, mode)
+    }
+
+    fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+        files::copy(from, to, mode)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -159,6 +173,12 @@ impl Look for Scoped {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         self.system.read(path, limit)
     }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
+        self.system.open(path)
+    }
+    fn download(&self, what: &Download, to: &Path) -> io::Result<()> {
+        self.system.download(what, to)
+    }
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         self.system.stat(path)
     }
@@ -182,6 +202,9 @@ impl Host for Scoped {
     }
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         self.system.write(path, bytes, mode)
+    }
+    fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+        self.system.copy(from, to, mode)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.system.remove(path)

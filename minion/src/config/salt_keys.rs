@@ -35,7 +35,7 @@ pub const UNUSED: &[&str] = &[
     "grains_blacklist", "grains_cache", "grains_cache_expiration", "grains_deep_merge",
     "grains_dirs", "grains_refresh_every", "grains_refresh_pre_exec", "hgfs_base", "hgfs_branch_method",
     "hgfs_mountpoint", "hgfs_remotes", "hgfs_root", "hgfs_saltenv_blacklist", "hgfs_saltenv_whitelist",
-    "hgfs_update_interval", "http_connect_timeout", "http_max_body", "http_request_timeout", "id_function", "include",
+    "hgfs_update_interval", "id_function", "include",
     "interface", "ipc_mode", "ipc_write_buffer", "ipv6", "job_cache", "job_cache_store_endtime", "keep_acl_in_token",
     "keep_jobs_seconds", "key_cache", "key_logfile", "key_pass", "keys.cache_driver", "keysize", "local",
     "log_datefmt", "log_datefmt_logfile", "log_file", "log_fmt_console", "log_fmt_jid", "log_fmt_logfile",

@@ -17,6 +17,7 @@ use rustix::{
 use states::Stat;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::full;
 use crate::fault::crash_point;
 
 /// At most `limit` bytes; a longer file is an error (`FileTooLarge`).
@@ -58,6 +59,10 @@ pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    full::named(path, replace_it(path, mode, fill))
+}
+
+fn replace_it(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
     let mut fresh = Fresh::new(folder)?;
     fill(&mut fresh.file)?;
@@ -128,7 +133,7 @@ impl Fresh {
     }
 }
 
-fn named(folder: &Path) -> io::Result<NamedTempFile> {
+pub fn named(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".overstate-").tempfile_in(folder)
 }
 
@@ -143,7 +148,7 @@ fn keep_label(old: &Path, new: &File) -> io::Result<()> {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -157,7 +162,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 
 /// Makes one folder; its parent must exist. The mode holds whatever the umask is.
 pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
-    DirBuilder::new().mode(mode & 0o700).create(path)?;
+    full::named(path, DirBuilder::new().mode(mode & 0o700).create(path))?;
     set_mode(path, mode)
 }
 
