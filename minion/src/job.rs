@@ -226,7 +226,7 @@ fn judge(running: &Running, outcome: Result<Value, CallError>, retcode: i32) -> 
     let (value, retcode) = match outcome {
         Ok(value) if retcode == 0 && denies(&value) => (value, 1),
         Ok(value) => (value, retcode),
-        Err(error) => (error_text(&error).into(), if retcode == 0 { 1 } else { retcode }),
+        Err(error) => (why_not(&error), if retcode == 0 { 1 } else { retcode }),
     };
     Return {
         jid: running.job.jid,
@@ -241,6 +241,14 @@ fn judge(running: &Running, outcome: Result<Value, CallError>, retcode: i32) -> 
 
 fn denies(value: &Value) -> bool {
     ["result", "success"].iter().any(|key| value.get(key).is_some_and(|value| !exec::bind::truth(value)))
+}
+
+/// What a function that failed returns: a text, or a list of what is wrong with a tree, as Salt has it.
+fn why_not(error: &CallError) -> Value {
+    match error {
+        CallError::Problems(all) => all.iter().map(|why| Value::String(why.to_string())).collect(),
+        other => error_text(other).into(),
+    }
 }
 
 /// An error as the operator sees it.

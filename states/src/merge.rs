@@ -48,16 +48,9 @@ pub fn merge(mut a: Map, b: Map, strategy: Strategy, merge_lists: bool) -> Map {
                 None => (key, value),
             })
             .collect(),
+        // What nobody tagged is replaced key by key at the top: `aggregation.aggregate`, level 1.
         Strategy::Aggregate => {
-            for (key, value) in b {
-                match (a.get_mut(&key), value) {
-                    (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
-                    (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
-                    (_, value) => {
-                        a.insert(key, value);
-                    }
-                }
-            }
+            a.extend(b);
             a
         }
     }
@@ -154,6 +147,7 @@ mod tests {
         let lists = merge(a(), b(), Strategy::Recurse, true);
         assert_eq!(lists["x"]["l"], json!([1, 2, 3]));
         assert_eq!(merge(a(), b(), Strategy::Overwrite, false)["x"], json!({"b": 2, "l": [2, 3]}));
+        assert_eq!(merge(a(), b(), Strategy::Aggregate, false)["x"], json!({"b": 2, "l": [2, 3]}));
         assert_eq!(merge(a(), b(), Strategy::List, false)["x"], json!([{"a": 1, "l": [1, 2]}, {"b": 2, "l": [2, 3]}]));
     }
 

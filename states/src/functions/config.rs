@@ -1,5 +1,7 @@
 //! `config.*`: values of configuration, grains and pillar, whichever has them first.
 
+use std::sync::LazyLock;
+
 use proto::{Args, Map, Value};
 
 use super::{args::Given, args::truth, need, opt};
@@ -28,6 +30,24 @@ pub const TABLE: &[Function] = &[
     },
 ];
 
+/// What Salt's minion has for keys that nobody sets (`salt.config.DEFAULT_MINION_OPTS`), but for
+/// paths, which are our own, and the keys of file servers and package managers of other systems.
+static SALTS: LazyLock<Map> = LazyLock::new(|| parsed(include_str!("config_defaults.json")));
+
+/// The values that `config.option` falls back on (`salt.modules.config.DEFAULTS`), but for those
+/// of modules that are not here.
+static SANE: LazyLock<Map> = LazyLock::new(|| {
+    parsed(
+        r#"{"mongo.db": "salt", "mongo.password": "", "mongo.port": 27017, "mongo.user": "", "redis.db": "0",
+        "redis.host": "salt", "redis.port": 6379, "test.foo": "unconfigured", "ca.cert_base_path": "/etc/pki",
+        "hosts.file": "/etc/hosts", "aliases.file": "/etc/aliases", "docker.exec_driver": "docker-exec"}"#,
+    )
+});
+
+fn parsed(json: &str) -> Map {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
 const NAMES: [&str; 4] = ["key", "default", "delimiter", "merge"];
 
 fn get(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
@@ -41,6 +61,7 @@ fn get(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     };
     let sources = [
         ("omit_opts", context.opts),
+        ("omit_opts", &*SALTS),
         ("omit_grains", context.look.grains()),
         ("omit_pillar", context.pillar),
         ("omit_master", master),
@@ -70,8 +91,33 @@ fn get(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
 fn option(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let given = Given::new(&args, &["value", "default", "omit_opts", "omit_grains", "omit_pillar"]);
     let key = given.text("value")?;
-    let sources =
-        [("omit_opts", context.opts), ("omit_grains", context.look.grains()), ("omit_pillar", context.pillar)];
+    let sources = [
+        ("omit_opts", context.opts),
+        ("omit_opts", &*SALTS),
+        ("omit_grains", context.look.grains()),
+        ("omit_pillar", context.pillar),
+        ("", &*SANE),
+    ];
     let found = sources.iter().filter(|(omit, _)| !given.flag(omit, false)).find_map(|(_, map)| map.get(&key));
     Ok(found.cloned().unwrap_or_else(|| given.get("default").cloned().unwrap_or_else(|| Value::String(String::new()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Memory, call};
+
+    #[test]
+    fn keys_that_nobody_sets_have_salts_defaults() {
+        let host = Memory::new(json!({"os": "Debian"}));
+        let ask = |function: &str, key: &str| call(&host, &[], json!({}), function, Args::positional([key.into()])).0;
+        assert_eq!(ask("config.get", "state_top").unwrap(), json!("top.sls"));
+        assert_eq!(ask("config.get", "features").unwrap(), json!({}));
+        assert_eq!(ask("config.get", "os").unwrap(), json!("Debian"));
+        assert_eq!(ask("config.get", "redis.port").unwrap(), json!(""));
+        assert_eq!(ask("config.option", "redis.port").unwrap(), json!(6379));
+        assert!(SALTS.len() > 100);
+    }
 }

@@ -109,14 +109,10 @@ pub(super) fn options(context: &Context<'_>, args: &Args) -> Options {
     }
 }
 
-/// What is wrong with a tree, as one error. With several, all of them.
+/// All that is wrong with a tree, as one error.
 pub(super) fn failed(context: &Context<'_>, problems: Problems) -> CallError {
     context.retcode.store(1, std::sync::atomic::Ordering::Relaxed);
-    let mut problems = problems;
-    match problems.len() {
-        1 => CallError::Diagnostic(Box::new(problems.remove(0))),
-        _ => CallError::Problems(problems),
-    }
+    CallError::Problems(problems)
 }
 
 pub(super) fn refuse_broken_pillar(context: &Context<'_>) -> Result<(), CallError> {
