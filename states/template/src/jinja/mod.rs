@@ -12,6 +12,7 @@ mod expr_parser;
 mod filters;
 mod format;
 mod globals;
+mod jmespath;
 mod lexer;
 mod methods;
 mod object;

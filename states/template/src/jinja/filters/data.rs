@@ -8,7 +8,7 @@ use super::{
     string, wanted_text,
 };
 use crate::jinja::{
-    Error, error,
+    Error, error, jmespath,
     object::Args,
     print,
     value::{Dict, Key, Value},
@@ -91,7 +91,7 @@ pub const TABLE: Table = &[
         Ok(Value::dict(out))
     }),
     ("mysql_to_dict", |_, v, a| mysql_to_dict(&v, a.text(0, "key")?)),
-    ("json_query", |_, _, _| error("the filter json_query is not available: it needs JMESPath")),
+    ("json_query", |_, v, a| jmespath::search(a.text(0, "expr")?, v.check()?)),
     ("json_encode_dict", |_, v, _| v.defined()),
     ("json_decode_dict", |_, v, _| v.defined()),
     ("json_encode_list", |_, v, _| v.defined()),

@@ -35,7 +35,7 @@ pub const TABLE: Table = &[
         let line = print::sorted(v.check()?);
         Ok(if line.len() < 80 { line.into() } else { json::pprint(&convert::to_value(&v)?).into() })
     }),
-    ("xml", |_, _, _| error("the filter xml is not available")),
+    ("xml", |_, v, _| super::xml::document(&v).map(Value::from)),
     ("load_yaml", |e, v, _| load(e, &v, Load::Yaml)),
     ("load_json", |e, v, _| load(e, &v, Load::Json)),
     ("load_text", |e, v, _| load(e, &v, Load::Text)),

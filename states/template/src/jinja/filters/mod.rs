@@ -7,6 +7,7 @@ mod list;
 mod net;
 mod text;
 mod time;
+mod xml;
 
 use std::cmp::Ordering;
 
