@@ -6,6 +6,7 @@
 use proto::{
     Job, JobId, Map, MinionId, Outcome, Publish, Request, Subject, Target,
     codec::{self, Limits},
+    message::orchestration::{Call, ORCHESTRATE, Orchestration},
     sign::{PUBLISH, PublicKey, REQUEST, SignError, Signed},
 };
 
@@ -30,6 +31,14 @@ pub enum Unfit {
     Request(SignError),
     #[error("operator {name} ({key}) is not among the operators that this minion trusts")]
     Operator { name: String, key: String },
+    #[error("the orchestration that it is a stage of is not signed by an operator: {0}")]
+    Authority(SignError),
+    #[error("the operator's signed request is not one for this stage")]
+    OtherAuthority,
+    #[error(
+        "operator {0} has not signed this very call: it was not in the plan, and this minion trusts listed operators alone"
+    )]
+    Uncovered(String),
     #[error("the job expired before it could start")]
     Expired,
     #[error("the operator's request is no longer valid")]
@@ -51,7 +60,7 @@ impl Unfit {
 
     /// Whether somebody may be at work who should not be.
     pub fn is_alarming(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Request(_) | Self::Operator { .. } | Self::NotMeant(_))
+        !matches!(self, Self::Expired | Self::Stale | Self::Target(_))
     }
 }
 
@@ -62,7 +71,11 @@ pub fn verify(signed: &Signed, expect: &Expectations<'_>) -> Result<Job, (Option
         signed.open_as(PUBLISH, Some(expect.master)).map_err(|error| (claimed_jid(signed), Unfit::Publish(error)))?;
     let fail = |unfit| (Some(publish.jid), unfit);
     let request: Request = publish.request.open_as(REQUEST, None).map_err(|error| fail(Unfit::Request(error)))?;
-    trusted(&publish.request.key, &request, expect).map_err(fail)?;
+    match &publish.authority {
+        None => trusted(&publish.request.key, &request, expect),
+        Some(authority) => commissioned(&publish, authority, &request, expect),
+    }
+    .map_err(fail)?;
     fresh(&publish, &request, expect.now).map_err(fail)?;
     meant(&request, expect).map_err(fail)?;
     Ok(Job { jid: publish.jid, request, expires: publish.expires, tree: publish.tree })
@@ -79,6 +92,36 @@ fn trusted(key: &PublicKey, request: &Request, expect: &Expectations<'_>) -> Res
         }
         _ => Ok(()),
     }
+}
+
+/// A stage of an orchestration: the master wrote the request, because an operator signed the whole.
+/// Where operators are listed, the operator must have signed this call with it; what comes up only
+/// while it runs is taken where the master itself is listed.
+fn commissioned(
+    publish: &Publish,
+    authority: &Signed,
+    request: &Request,
+    expect: &Expectations<'_>,
+) -> Result<(), Unfit> {
+    publish.request.open(REQUEST, Some(expect.master)).map_err(Unfit::Request)?;
+    let whole: Request = authority.open_as(REQUEST, None).map_err(Unfit::Authority)?;
+    if whole.function.as_str() != ORCHESTRATE || whole.operator != request.operator {
+        return Err(Unfit::OtherAuthority);
+    }
+    if whole.valid_until < expect.now {
+        return Err(Unfit::Stale);
+    }
+    let Some(operators) = expect.operators else { return Ok(()) };
+    if operators.contains(expect.master) {
+        return Ok(());
+    }
+    trusted(&authority.key, &whole, expect)?;
+    let call = Call { target: request.target.clone(), function: request.function.clone(), args: request.args.clone() };
+    let covered = match (call.hash(), Orchestration::from_args(&whole.args)) {
+        (Ok(hash), Ok(orchestration)) => orchestration.calls.contains(&hash),
+        _ => false,
+    };
+    if covered { Ok(()) } else { Err(Unfit::Uncovered(whole.operator.to_string())) }
 }
 
 fn fresh(publish: &Publish, request: &Request, now: u64) -> Result<(), Unfit> {
@@ -130,7 +173,7 @@ mod tests {
 
         fn publish(&self) -> Publish {
             let request = self.operator.sign_value(REQUEST, &self.request).unwrap();
-            Publish { jid: JobId::from_micros(5), request, expires: self.expires, wave: 0, tree: None }
+            Publish { jid: JobId::from_micros(5), request, expires: self.expires, wave: 0, tree: None, authority: None }
         }
 
         fn check(&self, signed: &Signed, operators: Option<&[PublicKey]>, now: u64) -> Result<Job, Unfit> {
@@ -183,6 +226,59 @@ mod tests {
         let trusted = [scene.operator.public()];
         assert!(matches!(scene.check(&signed, Some(&trusted), 0), Err(Unfit::Operator { .. })));
         assert!(matches!(scene.check(&signed, Some(&[]), 0), Err(Unfit::Operator { .. })));
+    }
+
+    /// A stage of an orchestration that `operator` signed with this call in it, or without.
+    fn stage(scene: &Scene, covered: bool) -> Publish {
+        let request = &scene.request;
+        let call =
+            Call { target: request.target.clone(), function: request.function.clone(), args: request.args.clone() };
+        let calls = if covered { vec![call.hash().unwrap()] } else { Vec::new() };
+        let whole = Request {
+            nonce: [8; 16],
+            function: ORCHESTRATE.parse().unwrap(),
+            args: Orchestration { calls, ..Orchestration::default() }.args(),
+            ..request.clone()
+        };
+        let authority = Some(scene.operator.sign_value(REQUEST, &whole).unwrap());
+        let request = scene.master.sign_value(REQUEST, request).unwrap();
+        Publish { request, authority, ..scene.publish() }
+    }
+
+    #[test]
+    fn a_stage_runs_on_the_word_of_the_operator_who_signed_the_whole() {
+        let scene = Scene::new();
+        let check = |publish: &Publish, operators: Option<&[PublicKey]>, now| {
+            scene.check(&scene.master.sign_value(PUBLISH, publish).unwrap(), operators, now).map(|job| job.request)
+        };
+        let trusted = [scene.operator.public()];
+        assert_eq!(check(&stage(&scene, true), None, 0), Ok(scene.request.clone()));
+        assert_eq!(check(&stage(&scene, true), Some(&trusted), 0), Ok(scene.request.clone()));
+        assert!(check(&stage(&scene, false), None, 0).is_ok());
+        assert_eq!(check(&stage(&scene, false), Some(&trusted), 0), Err(Unfit::Uncovered("root".into())));
+        let master = [scene.operator.public(), scene.master.public()];
+        assert!(check(&stage(&scene, false), Some(&master), 0).is_ok(), "the master is listed as an operator");
+        assert!(matches!(check(&stage(&scene, true), Some(&[]), 0), Err(Unfit::Operator { .. })));
+        assert_eq!(check(&Publish { expires: 9000, ..stage(&scene, true) }, None, 2001), Err(Unfit::Stale));
+    }
+
+    #[test]
+    fn a_stage_without_a_good_authority_is_refused() {
+        let scene = Scene::new();
+        let check = |publish: &Publish| scene.check(&scene.master.sign_value(PUBLISH, publish).unwrap(), None, 0);
+        // Any other signed request is no authority.
+        let ping = scene.operator.sign_value(REQUEST, &scene.request).unwrap();
+        assert_eq!(check(&Publish { authority: Some(ping), ..stage(&scene, true) }), Err(Unfit::OtherAuthority));
+        // The stage must be written by the master.
+        let by_operator = Publish { request: scene.publish().request, ..stage(&scene, true) };
+        assert!(matches!(check(&by_operator), Err(Unfit::Request(_))));
+        let mut forged = stage(&scene, true).authority.unwrap();
+        forged.body = [&forged.body[..], &[0]].concat().into();
+        assert!(matches!(check(&Publish { authority: Some(forged), ..stage(&scene, true) }), Err(Unfit::Authority(_))));
+        let mut other = scene.request.clone();
+        other.operator = "eve".parse().unwrap();
+        let request = scene.master.sign_value(REQUEST, &other).unwrap();
+        assert_eq!(check(&Publish { request, ..stage(&scene, true) }), Err(Unfit::OtherAuthority));
     }
 
     #[test]

@@ -69,6 +69,7 @@ async fn a_job_runs_once_whatever_comes_again() {
         expires: now() + 30_000_000,
         wave: 0,
         tree: None,
+        authority: None,
     };
     line.publish(master.identity.sign_value(PUBLISH, &again).unwrap()).await;
     let refused = line.stored().await;
@@ -96,7 +97,7 @@ async fn forged_expired_and_misdirected_jobs_are_refused() {
     let touch = Args::positional([format!("touch {}", file.display()).into()]);
     let request = master.request(1, "cmd.run", touch);
     let publish = |jid: u64, request: Signed, expires: u64| {
-        let publish = Publish { jid: JobId::from_micros(jid), request, expires, wave: 0, tree: None };
+        let publish = Publish { jid: JobId::from_micros(jid), request, expires, wave: 0, tree: None, authority: None };
         master.identity.sign_value(PUBLISH, &publish).unwrap()
     };
     let soon = now() + 30_000_000;

@@ -77,6 +77,10 @@ pub struct Publish {
     pub wave: u32,
     /// The state tree (hex blake3 of its manifest) that this run uses.
     pub tree: Option<String>,
+    /// For a stage of an orchestration: the operator's signed request for the whole. `request` is
+    /// then signed by the master, in that operator's name.
+    #[serde(default)]
+    pub authority: Option<crate::sign::Signed>,
 }
 
 /// A verified job, as a minion runs it.

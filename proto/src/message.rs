@@ -24,6 +24,7 @@
 //! * A minion's own questions (`Ask`) are a matter apart: [`question`](crate::question).
 
 mod operator;
+pub mod orchestration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,7 @@ use crate::{
 };
 
 pub use operator::*;
+pub use orchestration::ORCHESTRATE;
 
 pub const DOWN_JOBS: u64 = 64;
 pub const DOWN_BYTES: u64 = 256 * 1024;

@@ -164,7 +164,7 @@ impl Me {
 
     /// A signed publish around a request.
     pub fn publish(&self, jid: JobId, request: Signed, expires: u64) -> Signed {
-        let publish = Publish { jid, request, expires, wave: 1, tree: None };
+        let publish = Publish { jid, request, expires, wave: 1, tree: None, authority: None };
         self.identity.sign_value(PUBLISH, &publish).expect("it can be encoded")
     }
 }

@@ -28,7 +28,7 @@ fn messages() -> Vec<Vec<u8>> {
         options: RunOptions { comment: Some("why".into()), ..RunOptions::default() },
     };
     let signed = identity.sign_value(REQUEST, &request).unwrap();
-    let publish = Publish { jid, request: signed.clone(), expires: 1, wave: 0, tree: None };
+    let publish = Publish { jid, request: signed.clone(), expires: 1, wave: 0, tree: None, authority: None };
     let ret = Return {
         jid,
         outcome: Outcome::Ok,

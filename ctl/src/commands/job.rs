@@ -363,6 +363,7 @@ mod tests {
             args: proto::Args::positional([json!("df -h"), json!(5)]).with("cwd", "/"),
             comment: None,
             tree: None,
+            parent: None,
             expected: 3,
             ends: ends.into(),
         }

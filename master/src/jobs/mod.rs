@@ -32,6 +32,7 @@ use crate::{
     store::{JobRecord, Store, StoreError},
 };
 use live::{Again, LiveJob, verdict};
+pub use run::Part;
 pub(crate) use run::fault;
 pub use watch::{Note, Watch};
 
@@ -119,7 +120,8 @@ impl Jobs {
         let ttl = record.expires.saturating_sub(record.jid.micros());
         let expires = record.expires.max(clock::now() + if wave > 1 { ttl } else { 0 });
         let tree = record.tree.map(|tree| tree.to_string());
-        let publish = Publish { jid: record.jid, request: record.request.clone(), expires, wave, tree };
+        let authority = record.authority.clone();
+        let publish = Publish { jid: record.jid, request: record.request.clone(), expires, wave, tree, authority };
         let signed = self.identity.sign_value(sign::PUBLISH, &publish);
         match signed.and_then(|signed| Ok(Published::new(&signed)?)) {
             Ok(published) => self.fleet.publish(minions, record.jid, published),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proto::{
     Args, FunctionName, Hash, JobId, MinionId, Request, Value,
-    message::{Fault, FaultKind, JobStart, OperatorEntry},
+    message::{Fault, FaultKind, JobStart, ORCHESTRATE, OperatorEntry},
     question::Unanswered,
     sign::{self, Signed},
     target::Target,
@@ -27,6 +27,24 @@ pub struct Started {
     pub notes: Option<UnboundedReceiver<Note>>,
 }
 
+/// A job that is about to be made.
+struct Order<'a> {
+    jid: JobId,
+    /// Where the operator asked from.
+    origin: &'a str,
+    signed: Signed,
+    part: Option<Part>,
+}
+
+/// What a job is a part of.
+pub struct Part {
+    pub parent: JobId,
+    /// The operator's signed request for the whole.
+    pub authority: Signed,
+    /// The tree that the whole uses.
+    pub tree: Option<Hash>,
+}
+
 impl Jobs {
     /// Verifies, permits, resolves, records and sends.
     ///
@@ -42,6 +60,51 @@ impl Jobs {
     ) -> Result<Started, Fault> {
         let now = clock::now();
         let request = self.verify(operator, &signed, now)?;
+        if request.function.as_str() == ORCHESTRATE {
+            let hint = "`ctl overstate` and `ctl orchestrate` do".to_owned();
+            return Err(fault(FaultKind::Usage, format!("minions do not run {ORCHESTRATE}"), Some(hint)));
+        }
+        let order = Order { jid: self.next_jid(), origin, signed, part: None };
+        self.dispatch(keys, operator, request, order, follow).await
+    }
+
+    /// A job of a stage, on the word of the operator who signed the whole. The request is the
+    /// master's own.
+    ///
+    /// # Errors
+    /// Nothing was done, and why.
+    pub async fn run_part(
+        &self,
+        keys: &Keys,
+        operator: &OperatorEntry,
+        origin: &str,
+        request: Request,
+        jid: JobId,
+        part: Part,
+    ) -> Result<Started, Fault> {
+        let signed = self.identity.sign_value(sign::REQUEST, &request);
+        let signed = signed.map_err(|error| fault(FaultKind::Usage, error.to_string(), None))?;
+        let order = Order { jid, origin, signed, part: Some(part) };
+        self.dispatch(keys, operator, request, order, true).await
+    }
+
+    /// The id of a job that is about to be made.
+    pub fn next_jid(&self) -> JobId {
+        let mut table = self.table();
+        let jid = JobId::next(clock::now(), table.last);
+        table.last = Some(jid);
+        jid
+    }
+
+    async fn dispatch(
+        &self,
+        keys: &Keys,
+        operator: &OperatorEntry,
+        request: Request,
+        order: Order<'_>,
+        follow: bool,
+    ) -> Result<Started, Fault> {
+        let jid = order.jid;
         let target = self
             .fleet
             .parse(&request.target)
@@ -54,8 +117,8 @@ impl Jobs {
         let seen = expected.iter().zip(&fixed).map(|(id, fixed_grains)| access::Seen { id, fixed_grains });
         access::permit(operator, &request.function, seen)?;
 
-        let tree = self.tree_for(&request).await?;
-        let (jid, record) = self.record(operator, origin, signed, &request, expected, tree, now)?;
+        let tree = self.tree_for(&request, order.part.as_ref().and_then(|part| part.tree)).await?;
+        let record = Arc::new(record(operator, order, &request, expected, tree));
         self.store.job(record.clone()).await.map_err(|error| {
             fault(
                 FaultKind::Store,
@@ -70,7 +133,7 @@ impl Jobs {
         Ok(Started { start, notes })
     }
 
-    fn verify(&self, operator: &OperatorEntry, signed: &Signed, now: u64) -> Result<Request, Fault> {
+    pub(crate) fn verify(&self, operator: &OperatorEntry, signed: &Signed, now: u64) -> Result<Request, Fault> {
         let request: Request = signed.open_as(sign::REQUEST, Some(&operator.key)).map_err(|error| {
             fault(FaultKind::NotPermitted, format!("the request's signature does not hold: {error}"), None)
         })?;
@@ -118,7 +181,7 @@ impl Jobs {
 
     /// The tree that all minions of this run use: the one that the operator signed, or the newest
     /// where one is needed.
-    async fn tree_for(&self, request: &Request) -> Result<Option<Hash>, Fault> {
+    async fn tree_for(&self, request: &Request, of_whole: Option<Hash>) -> Result<Option<Hash>, Fault> {
         if let Some(text) = &request.options.tree {
             let tree = text.parse::<Hash>().map_err(|error| fault(FaultKind::Usage, error.to_string(), None))?;
             let gone = || {
@@ -130,6 +193,10 @@ impl Jobs {
         if !needs_tree(&request.function, &request.args) {
             return Ok(None);
         }
+        // All stages of an orchestration, unless the roots have changed too often since.
+        if let Some(tree) = of_whole.filter(|tree| self.files.tree(tree).is_some()) {
+            return Ok(Some(tree));
+        }
         let failed = |why: Unanswered| fault(FaultKind::Store, format!("the state files: {why}"), None);
         let snapshot = self.files.newest().await.map_err(failed)?;
         let revisions = snapshot.revisions();
@@ -137,40 +204,6 @@ impl Jobs {
             self.store.tree(snapshot.hash, &revisions).await;
         }
         Ok(Some(snapshot.hash))
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a job's row has so many parts")]
-    fn record(
-        &self,
-        operator: &OperatorEntry,
-        origin: &str,
-        signed: Signed,
-        request: &Request,
-        expected: Vec<MinionId>,
-        tree: Option<Hash>,
-        now: u64,
-    ) -> Result<(JobId, Arc<JobRecord>), Fault> {
-        let jid = {
-            let mut table = self.table();
-            let jid = JobId::next(now, table.last);
-            table.last = Some(jid);
-            jid
-        };
-        let ttl = u64::from(request.options.ttl.unwrap_or(TTL).min(LONGEST_TTL));
-        let record = JobRecord {
-            jid,
-            operator: operator.name.clone(),
-            origin: origin.to_owned(),
-            target: request.target.clone(),
-            function: request.function.clone(),
-            args: request.args.clone(),
-            comment: request.options.comment.clone(),
-            request: signed,
-            expected: expected.into(),
-            expires: jid.micros() + ttl * 1_000_000,
-            tree,
-        };
-        Ok((jid, Arc::new(record)))
     }
 
     fn launch(&self, record: Arc<JobRecord>, request: Request, follow: bool) -> Option<UnboundedReceiver<Note>> {
@@ -188,6 +221,33 @@ impl Jobs {
         drop(table);
         self.send(&record, wave, &first);
         notes
+    }
+}
+
+fn record(
+    operator: &OperatorEntry,
+    order: Order<'_>,
+    request: &Request,
+    expected: Vec<MinionId>,
+    tree: Option<Hash>,
+) -> JobRecord {
+    let Order { jid, origin, signed, part } = order;
+    let ttl = u64::from(request.options.ttl.unwrap_or(TTL).min(LONGEST_TTL));
+    let (parent, authority) = part.map(|part| (part.parent, part.authority)).unzip();
+    JobRecord {
+        jid,
+        operator: operator.name.clone(),
+        origin: origin.to_owned(),
+        target: request.target.clone(),
+        function: request.function.clone(),
+        args: request.args.clone(),
+        comment: request.options.comment.clone(),
+        request: signed,
+        expected: expected.into(),
+        expires: jid.micros() + ttl * 1_000_000,
+        tree,
+        authority,
+        parent,
     }
 }
 

@@ -35,6 +35,8 @@ fn record(minions: usize) -> Arc<JobRecord> {
         expected: (0..minions).map(id).collect(),
         expires: START + TTL,
         tree: None,
+        authority: None,
+        parent: None,
     })
 }
 

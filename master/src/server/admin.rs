@@ -2,7 +2,7 @@
 
 use proto::{
     JobId, MinionId,
-    message::{Fault, FaultKind, KeyState, OperatorEntry, Query, Refusal, Reply},
+    message::{Fault, FaultKind, KeyState, ORCHESTRATE, OperatorEntry, Query, Refusal, Reply},
     target::Target,
 };
 
@@ -42,6 +42,7 @@ fn name(query: &Query) -> &'static str {
         Query::Events { .. } => "event.watch",
         Query::SendEvent { .. } => "event.send",
         Query::Status => "master.status",
+        Query::Plan(_) | Query::Orchestrate { .. } => ORCHESTRATE,
     }
 }
 
@@ -95,6 +96,8 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
         | Query::Follow { .. }
         | Query::Job { .. }
         | Query::Events { .. }
+        | Query::Plan(_)
+        | Query::Orchestrate { .. }
         | Query::Forget { .. } => Err(fault(FaultKind::Usage, "this question is answered elsewhere".into(), None)),
     }
 }

@@ -52,6 +52,9 @@ pub struct JobRecord {
     pub expires: u64,
     /// The tree that all of its minions use, if it needs one.
     pub tree: Option<Hash>,
+    /// For a stage of an orchestration: the operator's signed request for the whole, and its job.
+    pub authority: Option<Signed>,
+    pub parent: Option<JobId>,
 }
 
 /// What is remembered of a minion while it is away.
@@ -81,6 +84,24 @@ pub(crate) enum Write {
     /// Calls back once everything before it is on disk.
     After(Callback),
     Summary(JobId, Vec<(Outcome, u32)>),
+    /// The row of an orchestration, with its steps as JSON.
+    Orchestration(Arc<JobRecord>, String, Answer),
+    /// A job that a step of an orchestration is about to publish.
+    Child {
+        of: JobId,
+        step: String,
+        child: JobId,
+        answer: Answer,
+    },
+    /// How a step ended, as JSON.
+    Step {
+        of: JobId,
+        step: String,
+        row: String,
+        answer: Answer,
+    },
+    /// An orchestration has ended.
+    Orchestrated(JobId, Outcome, Answer),
     Key(KeyRow, Answer),
     KeyGone(MinionId, Answer),
     Token {
@@ -128,6 +149,7 @@ impl Store {
         let one = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::raw_sql(include_str!("schema.sql")).execute(&one).await?;
         add_column(&one, "jobs", "tree", "TEXT").await?;
+        add_column(&one, "jobs", "parent", "INTEGER").await?;
         let read = SqlitePoolOptions::new().max_connections(2).connect_with(options.read_only(true)).await?;
         let (write, queue) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(one, queue));
@@ -153,6 +175,25 @@ impl Store {
     /// Every pair of the job has ended.
     pub async fn summary(&self, jid: JobId, counts: Vec<(Outcome, u32)>) {
         self.tell(Write::Summary(jid, counts)).await;
+    }
+
+    /// Writes an orchestration down, with its steps as JSON.
+    pub async fn orchestration(&self, job: Arc<JobRecord>, steps: String) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Orchestration(job, steps, answer)).await
+    }
+
+    /// Writes down which job a step will publish; when this returns, it is on disk.
+    pub async fn child(&self, of: JobId, step: String, child: JobId) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Child { of, step, child, answer }).await
+    }
+
+    /// Keeps how a step of an orchestration ended, as JSON.
+    pub async fn step(&self, of: JobId, step: String, row: String) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Step { of, step, row, answer }).await
+    }
+
+    pub async fn orchestrated(&self, jid: JobId, outcome: Outcome) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Orchestrated(jid, outcome, answer)).await
     }
 
     pub async fn key(&self, row: KeyRow) -> Result<(), StoreError> {

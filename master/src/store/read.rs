@@ -6,7 +6,7 @@ use proto::{
     Hash, JobId, MinionId, Outcome, Packed, Return,
     job::PairEnd,
     manifest::{EnvName, Revision},
-    message::{JobFilter, JobRow, KeyRow, OperatorEntry},
+    message::{JobFilter, JobRow, KeyRow, ORCHESTRATE, OperatorEntry},
     question::MineEntry,
     sign::{PublicKey, Signed},
 };
@@ -20,14 +20,20 @@ const MOST_JOBS: u32 = 10_000;
 impl Store {
     /// The newest job's id, so that ids only grow across restarts.
     pub async fn newest_job(&self) -> Result<Option<JobId>, StoreError> {
-        let row = sqlx::query("SELECT max(jid) FROM jobs").fetch_one(&self.read).await?;
+        let row = sqlx::query(
+            "SELECT max(jid) FROM (SELECT max(jid) AS jid FROM jobs UNION ALL SELECT max(jid) FROM children)",
+        )
+        .fetch_one(&self.read)
+        .await?;
         let jid: Option<i64> = row.try_get(0)?;
         Ok(jid.map(|jid| JobId::from_micros(jid as u64)))
     }
 
     /// Jobs with pairs that have not ended, each with the minions that have.
     pub async fn open_jobs(&self) -> Result<Vec<(JobRecord, Vec<(MinionId, Outcome)>)>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM jobs WHERE summary IS NULL ORDER BY jid").fetch_all(&self.read).await?;
+        let sql = "SELECT jobs.*, whole.request AS authority FROM jobs LEFT JOIN jobs AS whole ON whole.jid = jobs.parent \
+                   WHERE jobs.summary IS NULL AND jobs.function != $1 ORDER BY jobs.jid";
+        let rows = sqlx::query(sql).bind(ORCHESTRATE).fetch_all(&self.read).await?;
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
             let job = record(&row)?;
@@ -54,11 +60,46 @@ impl Store {
     }
 
     pub async fn job_record(&self, jid: JobId) -> Result<Option<JobRecord>, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE jid = $1")
+        let sql = "SELECT jobs.*, whole.request AS authority FROM jobs LEFT JOIN jobs AS whole ON whole.jid = jobs.parent \
+                   WHERE jobs.jid = $1";
+        let row = sqlx::query(sql).bind(jid.micros() as i64).fetch_optional(&self.read).await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    /// Orchestrations that have not ended, with their steps.
+    pub async fn open_orchestrations(&self) -> Result<Vec<(JobRecord, String)>, StoreError> {
+        let sql = "SELECT jobs.*, orchestrations.steps FROM jobs JOIN orchestrations USING (jid) WHERE summary IS NULL ORDER BY jid";
+        let rows = sqlx::query(sql).fetch_all(&self.read).await?;
+        rows.iter().map(|row| Ok((record(row)?, row.try_get("steps")?))).collect()
+    }
+
+    /// The steps of an orchestration, if there is one with that id.
+    pub async fn orchestration_steps(&self, jid: JobId) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT steps FROM orchestrations WHERE jid = $1")
             .bind(jid.micros() as i64)
             .fetch_optional(&self.read)
             .await?;
-        row.as_ref().map(record).transpose()
+        row.map(|row| Ok(row.try_get("steps")?)).transpose()
+    }
+
+    /// The jobs of an orchestration's steps, oldest first.
+    pub async fn children(&self, jid: JobId) -> Result<Vec<(String, JobId)>, StoreError> {
+        let rows = sqlx::query("SELECT step, jid FROM children WHERE orchestration = $1 ORDER BY jid")
+            .bind(jid.micros() as i64)
+            .fetch_all(&self.read)
+            .await?;
+        let child =
+            |row: &SqliteRow| Ok((row.try_get("step")?, JobId::from_micros(row.try_get::<i64, _>("jid")? as u64)));
+        rows.iter().map(child).collect()
+    }
+
+    /// How the steps of an orchestration ended, as JSON.
+    pub async fn step_rows(&self, jid: JobId) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query("SELECT step, row FROM steps WHERE orchestration = $1")
+            .bind(jid.micros() as i64)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get("step")?, row.try_get("row")?))).collect()
     }
 
     /// Whose pairs of a job have ended, in the order they did.
@@ -195,6 +236,12 @@ fn record(row: &SqliteRow) -> Result<JobRecord, StoreError> {
         expected: Arc::from(expected),
         expires: row.try_get::<i64, _>("expires")? as u64,
         tree: row.try_get::<Option<String>, _>("tree")?.and_then(|tree| tree.parse().ok()),
+        // Only where it was asked for.
+        authority: match row.try_get::<Option<Vec<u8>>, _>("authority") {
+            Ok(Some(bytes)) => Some(unpack(&bytes)?),
+            _ => None,
+        },
+        parent: row.try_get::<Option<i64>, _>("parent")?.map(|jid| JobId::from_micros(jid as u64)),
     })
 }
 
@@ -210,6 +257,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
         args: job.args,
         comment: job.comment,
         tree: job.tree,
+        parent: job.parent,
         expected: job.expected.len() as u32,
         ends: summary.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     })

@@ -13,7 +13,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     -- How the pairs ended, as JSON, once all have.
     summary   TEXT,
     -- The hash of the tree that it used.
-    tree      TEXT
+    tree      TEXT,
+    -- The orchestration that it is a part of.
+    parent    INTEGER
 );
 CREATE INDEX IF NOT EXISTS jobs_open ON jobs (jid) WHERE summary IS NULL;
 
@@ -77,4 +79,26 @@ CREATE TABLE IF NOT EXISTS audit (
     origin   TEXT NOT NULL,
     action   TEXT NOT NULL,
     outcome  TEXT NOT NULL
+);
+
+-- The steps of an orchestration, as JSON. What else is known of it is its row among the jobs.
+CREATE TABLE IF NOT EXISTS orchestrations (
+    jid   INTEGER PRIMARY KEY,
+    steps TEXT NOT NULL
+);
+
+-- The jobs of a step: written before they are published, so that none is published twice.
+CREATE TABLE IF NOT EXISTS children (
+    orchestration INTEGER NOT NULL,
+    step          TEXT NOT NULL,
+    jid           INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS children_of ON children (orchestration);
+
+-- How a step ended, as JSON.
+CREATE TABLE IF NOT EXISTS steps (
+    orchestration INTEGER NOT NULL,
+    step          TEXT NOT NULL,
+    row           TEXT NOT NULL,
+    PRIMARY KEY (orchestration, step)
 );

@@ -147,6 +147,21 @@ async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), Stor
         Write::End(..) | Write::After(_) => return Ok(()),
         Write::Job(job, _) => insert_job(job)?,
         Write::Summary(jid, counts) => sqlx::query("UPDATE jobs SET summary = $2 WHERE jid = $1").bind(jid.micros() as i64).bind(json(counts)),
+        Write::Orchestration(job, steps, _) => {
+            insert_job(job)?.execute(&mut **tx).await?;
+            sqlx::query("INSERT INTO orchestrations (jid, steps) VALUES ($1, $2)").bind(job.jid.micros() as i64).bind(steps.clone())
+        }
+        Write::Child { of, step, child, .. } => sqlx::query("INSERT INTO children (orchestration, step, jid) VALUES ($1, $2, $3)")
+            .bind(of.micros() as i64)
+            .bind(step.clone())
+            .bind(child.micros() as i64),
+        Write::Step { of, step, row, .. } => sqlx::query("INSERT OR REPLACE INTO steps (orchestration, step, row) VALUES ($1, $2, $3)")
+            .bind(of.micros() as i64)
+            .bind(step.clone())
+            .bind(row.clone()),
+        Write::Orchestrated(jid, outcome, _) => sqlx::query("UPDATE jobs SET summary = $2 WHERE jid = $1")
+            .bind(jid.micros() as i64)
+            .bind(json(&[(*outcome, 1)])),
         Write::Key(row, _) => sqlx::query(
             "INSERT INTO keys (id, key, state, since, grains) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET \
              key = excluded.key, state = excluded.state, since = excluded.since, grains = excluded.grains",
@@ -199,8 +214,8 @@ fn insert_job(
     job: &JobRecord,
 ) -> Result<sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>, StoreError> {
     Ok(sqlx::query(
-        "INSERT INTO jobs (jid, operator, origin, target, function, args, comment, request, expected, expires, tree) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO jobs (jid, operator, origin, target, function, args, comment, request, expected, expires, tree, parent) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(job.jid.micros() as i64)
     .bind(job.operator.to_string())
@@ -212,7 +227,8 @@ fn insert_job(
     .bind(pack(&job.request)?)
     .bind(pack(&job.expected)?)
     .bind(job.expires as i64)
-    .bind(job.tree.map(|tree| tree.to_string())))
+    .bind(job.tree.map(|tree| tree.to_string()))
+    .bind(job.parent.map(|parent| parent.micros() as i64)))
 }
 
 async fn mine(tx: &mut Transaction<'_, Sqlite>, id: &MinionId, entries: &[MineEntry]) -> Result<(), StoreError> {
@@ -235,6 +251,10 @@ async fn prune(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), Stor
         .execute(&mut **tx)
         .await?;
     sqlx::query("DELETE FROM jobs WHERE jid < $1 AND summary IS NOT NULL").bind(before).execute(&mut **tx).await?;
+    for (table, column) in [("orchestrations", "jid"), ("children", "orchestration"), ("steps", "orchestration")] {
+        let sql = format!("DELETE FROM {table} WHERE {column} < $1 AND {column} NOT IN (SELECT jid FROM jobs)");
+        sqlx::query(AssertSqlSafe(sql)).bind(before).execute(&mut **tx).await?;
+    }
     let unused = "DELETE FROM trees WHERE hash NOT IN (SELECT tree FROM jobs WHERE tree IS NOT NULL)";
     sqlx::query(unused).execute(&mut **tx).await?;
     sqlx::query("DELETE FROM audit WHERE at < $1").bind(before).execute(&mut **tx).await?;
@@ -285,6 +305,10 @@ fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
 fn answer(write: Write) -> Option<Answer> {
     match write {
         Write::Job(_, answer)
+        | Write::Orchestration(_, _, answer)
+        | Write::Child { answer, .. }
+        | Write::Step { answer, .. }
+        | Write::Orchestrated(_, _, answer)
         | Write::Key(_, answer)
         | Write::KeyGone(_, answer)
         | Write::Token { answer, .. }

@@ -86,7 +86,14 @@ impl Master {
     pub fn publish(&self, jid: u64, request: &Request) -> Signed {
         let request = self.operator.sign_value(REQUEST, request).unwrap();
         let expires = (self.now)() + 30_000_000;
-        let publish = Publish { jid: JobId::from_micros(jid), request, expires, wave: 0, tree: self.tree.clone() };
+        let publish = Publish {
+            jid: JobId::from_micros(jid),
+            request,
+            expires,
+            wave: 0,
+            tree: self.tree.clone(),
+            authority: None,
+        };
         self.identity.sign_value(PUBLISH, &publish).unwrap()
     }
 

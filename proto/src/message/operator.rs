@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, Stream};
+use super::{
+    Refusal, Stream,
+    orchestration::{Orchestration, OrchestrationDetail, OrchestrationEnd, OrchestrationStart, Plan, StageNote},
+};
 use crate::{
     Args, Hash, JobId, Map, MinionId, OperatorName, Value,
     job::{Outcome, PairEnd},
@@ -24,6 +27,13 @@ pub enum Query {
     /// `request` is a signed [`Request`](crate::Request). Answered with `Job`, then (when
     /// `follow`) the pairs as they end, then `Done`.
     Run {
+        request: Signed,
+        follow: bool,
+    },
+    /// What an orchestration would do: see [`orchestration`](super::orchestration).
+    Plan(Box<Orchestration>),
+    /// `request` is a signed [`Request`](crate::Request) for [`ORCHESTRATE`](super::ORCHESTRATE).
+    Orchestrate {
         request: Signed,
         follow: bool,
     },
@@ -145,6 +155,16 @@ pub enum Reply {
         data: Value,
     },
     Value(Value),
+    Plan(Box<Plan>),
+    Orchestration(Box<OrchestrationStart>),
+    Stage(Box<StageNote>),
+    Orchestrated(Box<OrchestrationEnd>),
+    OrchestrationDetail(Box<OrchestrationDetail>),
+    /// An orchestration starts no more stages, and these are its open jobs: what was sent of them only
+    /// the minions can end.
+    Stopped {
+        jobs: Vec<JobId>,
+    },
     /// Done, and what it was done to.
     Changed(Vec<String>),
     Error(Fault),
@@ -197,6 +217,8 @@ pub struct JobRow {
     pub comment: Option<String>,
     /// The tree that all of its minions used, if it needed one.
     pub tree: Option<Hash>,
+    /// The orchestration that it is a part of.
+    pub parent: Option<JobId>,
     pub expected: u32,
     /// How many pairs ended how.
     pub ends: Vec<(Outcome, u32)>,
