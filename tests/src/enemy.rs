@@ -2,10 +2,9 @@
 //! `proto`'s own pieces, over blocking sockets.
 
 use std::{
-    io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -20,69 +19,12 @@ use proto::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// How long an enemy waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub use crate::wire::Wire;
 
 /// Microseconds since 1970.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A connection on which anything can be said.
-pub struct Wire(TcpStream);
-
-impl Wire {
-    /// # Panics
-    /// When nobody listens there.
-    pub fn connect(address: &str) -> Self {
-        Self::over(TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}")))
-    }
-
-    fn over(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
-        stream.set_nodelay(true).expect("a socket can be told to send at once");
-        Self(stream)
-    }
-
-    /// Bytes as they are. An enemy does not mind that the other side has hung up.
-    pub fn raw(&mut self, bytes: &[u8]) -> bool {
-        self.0.write_all(bytes).is_ok()
-    }
-
-    /// A frame: its length, then it.
-    pub fn frame(&mut self, frame: &[u8]) -> bool {
-        let length = u16::try_from(frame.len()).expect("a frame has a length of two bytes");
-        self.raw(&[&length.to_be_bytes()[..], frame].concat())
-    }
-
-    /// The next frame; `None` when the other side has hung up.
-    ///
-    /// # Panics
-    /// When it says nothing at all for 20 s.
-    pub fn receive(&mut self) -> Option<Vec<u8>> {
-        let mut length = [0; 2];
-        self.fill(&mut length)?;
-        let mut frame = vec![0; u16::from_be_bytes(length).into()];
-        self.fill(&mut frame)?;
-        Some(frame)
-    }
-
-    fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {
-        match self.0.read_exact(bytes) {
-            Ok(()) => Some(()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                panic!("the other side neither answers nor hangs up")
-            }
-            Err(_) => None,
-        }
-    }
-
-    /// Whether the other side hangs up, whatever it says before.
-    pub fn is_dropped(&mut self) -> bool {
-        while self.receive().is_some() {}
-        true
-    }
 }
 
 /// A key pair and what goes with it.

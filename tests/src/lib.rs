@@ -7,6 +7,7 @@
 //! * [`binary::ctl`] finds, or first builds, the binary under test.
 //! * [`bridge`] carries what `enemy` says over TCP to other transports.
 //! * [`enemy`] plays both roles of the protocol by hand, and badly.
+//! * [`wire::Wire`] is a connection on which anything can be said, of either transport.
 //! * [`preload`] makes crashes happen at an exact point, and clocks go wrong.
 //! * [`needs`] names what a test wants of the machine; a test never passes by not running.
 //!
@@ -24,6 +25,7 @@ pub mod preload;
 pub mod process;
 pub mod ran;
 pub mod wait;
+pub mod wire;
 
 pub use fleet::{Fleet, Transport};
 pub use ran::Ran;

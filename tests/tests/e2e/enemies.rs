@@ -16,9 +16,12 @@ use tests::{
     enemy::{FakeMaster, Me, Talk, Wire, next_return, now, request},
     over_both,
     wait::{self, secs},
+    wire,
 };
 
 over_both! {
+    garbage_and_halves_before_a_session_are_counted_and_forgotten,
+    connections_that_dawdle_are_dropped_and_hold_up_nobody,
     a_first_message_that_is_replayed_opens_nothing,
     bad_frames_within_a_session_end_it_and_nothing_else,
     who_is_not_accepted_says_nothing_that_counts,
@@ -82,36 +85,31 @@ impl Victim {
     }
 }
 
-#[test]
-fn garbage_and_halves_before_a_session_are_counted_and_forgotten() {
-    let mut victim = Victim::new(Transport::Tcp);
-    let address = victim.address();
+fn garbage_and_halves_before_a_session_are_counted_and_forgotten(transport: Transport) {
+    let mut victim = Victim::new(transport);
+    let address = victim.fleet.address();
     let (_, first) = proto::session::Initiator::start(&Me::new().local, &Default::default()).unwrap();
+    let mut damaged = first.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let mut hung_up_on = Vec::new();
     for _ in 0..50 {
-        // Garbage of a frame's form, and of none.
-        let mut wire = Wire::connect(&address);
-        wire.frame(&[0x5a; 200]);
-        assert!(wire.is_dropped());
-        let mut wire = Wire::connect(&address);
-        wire.raw(b"GET / HTTP/1.1\r\n\r\n");
-        drop(wire);
-        // Longer than anything may be before a session.
+        // Garbage of no form at all, in the place of a greeting where there is one.
+        Wire::connect(&address).raw(b"GET / HTTP/1.1\r\n\r\n");
         let mut wire = Wire::connect(&address);
         wire.raw(&[0xff, 0xff]);
         wire.raw(&vec![0; 60_000]);
-        assert!(wire.is_dropped());
-        // A good beginning that ends in the middle.
-        let mut wire = Wire::connect(&address);
-        wire.frame(&first[..first.len() / 2]);
-        assert!(wire.is_dropped());
-        // Good until its last byte.
-        let mut damaged = first.clone();
-        *damaged.last_mut().unwrap() ^= 1;
-        let mut wire = Wire::connect(&address);
-        wire.frame(&damaged);
-        wire.frame(&damaged);
-        assert!(wire.is_dropped());
+        hung_up_on.push(wire);
+        // Garbage of a frame's form; one longer than anything may be before a session; a good
+        // beginning that ends in the middle; one that is good until its last byte.
+        let frames = [&[0x5a; 200][..], &[0; 60_000], &first[..first.len() / 2], &damaged];
+        hung_up_on.extend(frames.map(|frame| {
+            let mut wire = Wire::open(transport, &address);
+            wire.frame(frame);
+            wire.frame(frame);
+            wire
+        }));
     }
+    assert!(hung_up_on.iter_mut().all(Wire::is_dropped));
     victim.is_unharmed();
     victim.counted("not_ours", 50);
     victim.counted("too_long", 50);
@@ -119,23 +117,66 @@ fn garbage_and_halves_before_a_session_are_counted_and_forgotten() {
     victim.counted("handshake", 50);
 }
 
+/// ZeroMQ's own framing, turned against it: what a header claims, parts without end, commands that
+/// come too late, other kinds of socket. The fleet's links over the same socket live on.
 #[test]
-fn connections_that_dawdle_are_dropped_and_hold_up_nobody() {
-    let mut victim = Victim::new(Transport::Tcp);
-    let address = victim.address();
-    let mut slow: Vec<Wire> = (0..700).map(|_| Wire::connect(&address)).collect();
-    // More than may be pending at once: whoever is not in yet must wait, whoever is in does not.
-    victim.fleet.wait_connected(0);
-    for byte in [0, 40, 1, 2] {
-        for wire in &mut slow {
-            wire.raw(&[byte]);
+fn bad_frames_of_zeromq_itself_end_their_own_connection() {
+    let mut victim = Victim::new(Transport::Zeromq);
+    let greeting = wire::zmtp_greeting();
+    let huge = [&[2][..], &(1u64 << 62).to_be_bytes()].concat();
+    for bytes in [
+        // A frame of 2^62 bytes: in the place of READY, and behind it.
+        [&greeting[..64], &[6], &huge[1..]].concat(),
+        [&greeting[..], &huge].concat(),
+        // A message of parts without end; a command behind READY; READY twice.
+        [&greeting[..], &[1u8, 1, b'd'].repeat(1000)].concat(),
+        [&greeting[..], &[4, 5], b"\x04PING"].concat(),
+        [&greeting[..], &greeting[64..]].concat(),
+        // Another mechanism, and a READY that is cut off by garbage.
+        [&greeting[..12], b"PLAIN", &greeting[17..]].concat(),
+        [&greeting[..70], &[0x5a; 600]].concat(),
+    ] {
+        let mut wires: Vec<Wire> = (0..20).map(|_| Wire::connect(&victim.fleet.address())).collect();
+        for wire in &mut wires {
+            wire.raw(&bytes);
         }
-        std::thread::sleep(Duration::from_secs(3));
+        assert!(wires.iter_mut().all(Wire::is_dropped));
     }
+    victim.is_unharmed();
+}
+
+fn connections_that_dawdle_are_dropped_and_hold_up_nobody(transport: Transport) {
+    let mut victim = Victim::new(transport);
+    let address = victim.fleet.address();
+    // More than may be pending at once: whoever is not in yet must wait, whoever is in does not.
+    let mut slow: Vec<Wire> = (0..700).map(|_| Wire::open(transport, &address)).collect();
+    victim.fleet.wait_connected(0);
+    let frame = match transport {
+        Transport::Tcp => [0, 40, 1, 2],
+        Transport::Zeromq => [1, 1, b'd', 0],
+    };
+    dawdle(&mut slow, frame);
     assert!(slow.iter_mut().all(Wire::is_dropped));
     drop(slow);
     victim.is_unharmed();
     victim.counted("slow", 100);
+    if transport == Transport::Zeromq {
+        // The same within its greeting, which has a deadline of its own.
+        let mut slow: Vec<Wire> = (0..700).map(|_| Wire::connect(&address)).collect();
+        dawdle(&mut slow, [0xff, 0, 0, 0]);
+        assert!(slow.iter_mut().all(Wire::is_dropped));
+        victim.is_unharmed();
+    }
+}
+
+/// Says a byte every three seconds.
+fn dawdle(slow: &mut [Wire], bytes: [u8; 4]) {
+    for byte in bytes {
+        for wire in &mut *slow {
+            wire.raw(&[byte]);
+        }
+        std::thread::sleep(Duration::from_secs(3));
+    }
 }
 
 fn a_first_message_that_is_replayed_opens_nothing(transport: Transport) {

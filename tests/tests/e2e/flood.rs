@@ -1,6 +1,7 @@
 //! Two thousand bad handshakes a second beside a working fleet.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,27 +20,40 @@ use tests::{
     heavy,
 };
 
-/// A second's worth of the attack.
-const RATE: u64 = 2000;
+/// A second's worth of the attack. Over ZeroMQ each stranger has a socket made for it before its
+/// first frame can be judged: it is for networks where nobody does this.
+fn rate(transport: Transport) -> u64 {
+    match transport {
+        Transport::Tcp => 2000,
+        Transport::Zeromq => 400,
+    }
+}
+
+/// Connections that an attacker leaves open behind it.
+const HELD: usize = 32;
 
 /// Pings of which the median is taken.
 const PINGS: usize = 21;
 
-#[test]
-fn two_thousand_bad_handshakes_a_second_leave_the_fleet_its_speed() {
+tests::over_both! {
+    two_thousand_bad_handshakes_a_second_leave_the_fleet_its_speed,
+}
+
+fn two_thousand_bad_handshakes_a_second_leave_the_fleet_its_speed(transport: Transport) {
     let _turn = heavy::turn();
-    let mut fleet = Fleet::new(Transport::Tcp).minions(5).start();
+    let mut fleet = Fleet::new(transport).minions(5).start();
     let calm = median_ping(&fleet);
     let idle = fleet.master.memory("VmRSS");
 
-    let attack = Attack::start(&fleet.address());
+    let attack = Attack::start(transport, &fleet.address());
     thread::sleep(Duration::from_secs(1));
     let began = (Instant::now(), attack.count());
     let attacked = median_ping(&fleet);
+    let wanted = rate(transport) as f64;
     let rate = (attack.count() - began.1) as f64 / began.0.elapsed().as_secs_f64();
     attack.stop();
 
-    assert!(rate > RATE as f64 * 0.9, "the attack itself was too slow to prove anything: {rate:.0} a second");
+    assert!(rate > wanted * 0.9, "the attack itself was too slow to prove anything: {rate:.0} a second");
     assert!(attacked < calm * 2 + Duration::from_millis(10), "pings took {calm:?}, and {attacked:?} under attack");
     assert!(fleet.master.is_running());
     assert!(fleet.master.memory("VmHWM") < idle + 64 * 1024);
@@ -62,24 +76,30 @@ struct Attack {
 impl Attack {
     /// Half of it is garbage, which costs the master little; the other half begins a handshake
     /// well, so that it has to compute, and goes on badly.
-    fn start(address: &str) -> Self {
+    fn start(transport: Transport, address: &str) -> Self {
         let (stop, count) = <(Arc<AtomicBool>, Arc<AtomicU64>)>::default();
         let threads = (0..4).map(|place| {
             let (stop, count, address) = (stop.clone(), count.clone(), address.to_owned());
             thread::spawn(move || {
                 let first = messages();
                 let began = Instant::now();
+                // Held for a moment: who hangs up at once takes back what it has said.
+                let mut held = VecDeque::with_capacity(HELD);
                 for i in 0.. {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let due = began + Duration::from_micros(i * 1_000_000 * 4 / RATE);
+                    let due = began + Duration::from_micros(i * 1_000_000 * 4 / rate(transport));
                     thread::sleep(due.saturating_duration_since(Instant::now()));
-                    let mut wire = Wire::connect(&address);
+                    let mut wire = Wire::open(transport, &address);
                     match (i + place) % 2 {
                         0 => wire.frame(&[0x5a; 120]),
                         _ => wire.frame(&first[i as usize % first.len()]),
                     };
+                    if held.len() == HELD {
+                        held.pop_front();
+                    }
+                    held.push_back(wire);
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })

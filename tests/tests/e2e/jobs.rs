@@ -9,6 +9,7 @@ use tests::{
 tests::over_both! {
     the_ledger_tells_who_ran_what_on_whom_and_when,
     a_killed_job_ends_with_all_its_processes,
+    a_killed_batch_sends_no_further_wave,
     what_runs_can_be_asked_and_ended_from_the_minion_too,
     a_job_can_be_repeated_and_followed,
     the_ledger_survives_a_restart,
@@ -50,6 +51,20 @@ fn a_killed_job_ends_with_all_its_processes(transport: Transport) {
     let job = fleet.wait_job(&jid, secs(20));
     assert_eq!(job.count("failed"), 2, "{job:?}");
     assert_eq!(sleepers(&fleet), 0, "no process of the job is left");
+}
+
+fn a_killed_batch_sends_no_further_wave(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(5).start();
+    let command = format!("{}; sleep 40", fleet.mark("began"));
+    let jid = fleet.launch(&["*", "cmd.run", &command, "--batch", "2"]);
+    let began = || fleet.marks("began").values().sum::<usize>();
+    wait::until(secs(20), "the first wave to run", || (began() == 2).then_some(()));
+    fleet.ctl(&["job", "kill", &jid]).expect(0);
+    let job = fleet.wait_job(&jid, secs(20));
+    assert_eq!((job.ends.len(), job.count("failed"), job.count("ok")), (5, 2, 0), "all are accounted for: {job:?}");
+    assert_eq!(began(), 2, "nobody began after the kill");
+    assert_eq!(sleepers(&fleet), 0, "no process of the job is left");
+    fleet.ctl(&["run", "*", "test.ping"]).expect(0).says(&["5 targeted: 5 ok"]);
 }
 
 /// Processes of this fleet that sleep.

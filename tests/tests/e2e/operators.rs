@@ -5,10 +5,18 @@ use std::{fs, path::PathBuf};
 use serde_json::json;
 use tests::{Fleet, Ran, Transport, process::Running, wait::secs};
 
+tests::over_both! {
+    an_unknown_operator_is_told_so,
+    an_operator_may_do_what_its_rules_say_and_no_more,
+    rules_in_the_masters_file_count_as_well,
+    a_minion_obeys_only_the_operators_that_it_lists,
+}
+
 /// A folder for an operator who is not root on the master's host, with a key of its own.
-fn new_operator(fleet: &Fleet, name: &str) -> (PathBuf, String) {
+fn new_operator(fleet: &Fleet, transport: Transport, name: &str) -> (PathBuf, String) {
     let dir = fleet.path().join(name);
     fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("ctl"), format!("transport: {}\n", transport.name())).unwrap();
     let ran = ctl(fleet, &dir, &["operator", "keygen", "--out", "json"]).expect(0);
     let public = ran.json()["key"].as_str().unwrap_or_else(|| panic!("no key in {ran}")).to_owned();
     (dir, public)
@@ -20,18 +28,16 @@ fn ctl(fleet: &Fleet, dir: &std::path::Path, args: &[&str]) -> Ran {
     Ran::of(&all, Running::start(fleet.command_from(dir, &all)).wait(secs(60)))
 }
 
-#[test]
-fn an_unknown_operator_is_told_so() {
-    let fleet = Fleet::new(Transport::Tcp).minions(1).start();
-    let (dir, _) = new_operator(&fleet, "eve");
+fn an_unknown_operator_is_told_so(transport: Transport) {
+    let fleet = Fleet::new(transport).minions(1).start();
+    let (dir, _) = new_operator(&fleet, transport, "eve");
     ctl(&fleet, &dir, &["run", "*", "test.ping"]).expect(2).says(&["error:"]);
     assert_eq!(fleet.ctl(&["job", "list", "--out", "json"]).expect(0).json(), json!([]));
 }
 
-#[test]
-fn an_operator_may_do_what_its_rules_say_and_no_more() {
-    let fleet = Fleet::new(Transport::Tcp).named(&["web1", "web2", "db1"]).start();
-    let (dir, key) = new_operator(&fleet, "alice");
+fn an_operator_may_do_what_its_rules_say_and_no_more(transport: Transport) {
+    let fleet = Fleet::new(transport).named(&["web1", "web2", "db1"]).start();
+    let (dir, key) = new_operator(&fleet, transport, "alice");
     fleet.ctl(&["operator", "add", "alice", &key, "--allow", "test.*:web*"]).expect(0);
 
     let run = |args: &[&str]| ctl(&fleet, &dir, args);
@@ -52,10 +58,9 @@ fn an_operator_may_do_what_its_rules_say_and_no_more() {
     run(&["run", "web1", "test.ping"]).expect(2);
 }
 
-#[test]
-fn rules_in_the_masters_file_count_as_well() {
-    let mut fleet = Fleet::new(Transport::Tcp).named(&["web1", "db1"]).lay_out();
-    let (dir, key) = new_operator(&fleet, "bob");
+fn rules_in_the_masters_file_count_as_well(transport: Transport) {
+    let mut fleet = Fleet::new(transport).named(&["web1", "db1"]).lay_out();
+    let (dir, key) = new_operator(&fleet, transport, "bob");
     let rules = format!("{{bob: {{key: '{key}', allow: [{{functions: ['cmd.*'], targets: 'db*'}}]}}}}");
     fleet.configure_master("operators", &rules);
     fleet.start_master();
@@ -68,10 +73,9 @@ fn rules_in_the_masters_file_count_as_well() {
     fleet.ctl(&["run", "*", "test.ping"]).expect(0);
 }
 
-#[test]
-fn a_minion_obeys_only_the_operators_that_it_lists() {
-    let mut fleet = Fleet::new(Transport::Tcp).minions(2).lay_out();
-    let (_, key) = new_operator(&fleet, "carol");
+fn a_minion_obeys_only_the_operators_that_it_lists(transport: Transport) {
+    let mut fleet = Fleet::new(transport).minions(2).lay_out();
+    let (_, key) = new_operator(&fleet, transport, "carol");
     let file = fleet.minions[1].dir.join("minion");
     let text = fs::read_to_string(&file).unwrap() + &format!("operators: {{carol: '{key}'}}\n");
     fs::write(&file, text).unwrap();
