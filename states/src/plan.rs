@@ -68,6 +68,12 @@ impl Done {
         Self { result: true, comment: comment.into(), changes: changes.into_map(), more: Map::new() }
     }
 
+    /// Neither well nor badly, as Salt says of some arguments that contradict one another.
+    pub fn undecided(comment: impl Into<String>) -> Self {
+        let more = [("undecided".to_owned(), Value::Bool(true))].into_iter().collect();
+        Self { more, ..Self::new(comment, Map::new()) }
+    }
+
     pub fn failed(comment: impl Into<String>, changes: impl IntoMap) -> Self {
         Self { result: false, ..Self::new(comment, changes) }
     }

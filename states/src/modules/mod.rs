@@ -1,18 +1,30 @@
 //! State modules: one file a module of Salt's, one row a function.
 
 mod cmd;
+mod cron;
 mod file;
+mod group;
 mod module;
 mod params;
 mod pkg;
 mod service;
 mod test;
+mod user;
 
 use crate::plan::{PlanFn, State, StateModule};
 
 /// All modules.
-pub const TABLE: &[StateModule] =
-    &[cmd::MODULE, file::MODULE, module::MODULE, pkg::MODULE, service::MODULE, test::MODULE];
+pub const TABLE: &[StateModule] = &[
+    cmd::MODULE,
+    cron::MODULE,
+    file::MODULE,
+    group::MODULE,
+    module::MODULE,
+    pkg::MODULE,
+    service::MODULE,
+    test::MODULE,
+    user::MODULE,
+];
 
 /// Names of Salt's that are not those of its files.
 fn module(name: &str) -> Option<&'static StateModule> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proto::Value;
 
 use crate::{
-    Command, Look, Output,
+    Command, Host, Look, Output,
     functions::truth,
+    plan::StateError,
     value::{self, python_str},
 };
 
@@ -100,4 +101,20 @@ pub fn program(argv: &[&str]) -> Command {
 pub fn complaint(output: &Output) -> String {
     let errors = text(&output.stderr);
     if errors.trim().is_empty() { text(&output.stdout) } else { errors }
+}
+
+/// Runs a program with arguments of ours; whether it went well is for the caller to see.
+pub fn run(host: &dyn Host, argv: &[&str]) -> Result<Output, StateError> {
+    host.run(&program(argv)).map_err(|why| StateError::failed(format!("{}: {why}", argv.first().unwrap_or(&""))))
+}
+
+/// As [`run`], and a failure is an error with what the program said.
+pub fn run_well(host: &dyn Host, argv: &[&str]) -> Result<Output, StateError> {
+    let output = run(host, argv)?;
+    if output.code == 0 { Ok(output) } else { Err(StateError::failed(complaint(&output))) }
+}
+
+/// Starts a program that only looks.
+pub fn ask(look: &dyn Look, argv: &[&str]) -> Result<Output, StateError> {
+    look.probe(&program(argv)).map_err(|why| StateError::failed(format!("{}: {why}", argv.first().unwrap_or(&""))))
 }

@@ -4,7 +4,11 @@
 pub mod accounts;
 pub mod backup;
 pub mod command;
+pub mod cron;
+pub mod crypt;
 pub mod diff;
 pub mod files;
+pub mod groups;
 pub mod packages;
 pub mod services;
+pub mod users;

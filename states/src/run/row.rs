@@ -43,9 +43,10 @@ impl Row {
         let mut more = done.more;
         let flag = |more: &Map, key: &str| more.get(key).is_some_and(crate::functions::truth);
         let (skip_watch, skip_req) = (flag(&more, "skip_watch"), flag(&more, "skip_req"));
+        let result = more.shift_remove("undecided").is_none().then_some(done.result);
         more.shift_remove("skip_watch");
         more.shift_remove("skip_req");
-        Self { skip_watch, skip_req, more, ..Self::ran(Some(done.result), done.comment, done.changes) }
+        Self { skip_watch, skip_req, more, ..Self::ran(result, done.comment, done.changes) }
     }
 
     pub fn of_error(why: &StateError) -> Self {

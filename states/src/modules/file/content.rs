@@ -104,13 +104,22 @@ fn lines(value: &Value, newline: bool) -> String {
 
 fn from_source(call: &Call<'_>, extra: &Map) -> Result<Content, StateError> {
     let (source, hash) = choose(call)?;
-    let bytes = fetch(call, &source).map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))?;
-    verify(call, &source, hash.as_deref(), &bytes)?;
-    let bytes = match call.some_text("template") {
-        Some(engine) => rendered_with(call, &engine, &source, bytes, extra)?,
-        None => bytes,
-    };
+    let bytes = checked(call, &source, hash.as_deref(), extra)?;
     Ok(Content { bytes, source: Some(source) })
+}
+
+/// What a source that is not named `source` gives, checked and rendered as the state's arguments say.
+pub fn of_source(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
+    checked(call, source, call.some_text("source_hash").as_deref(), &Map::new())
+}
+
+fn checked(call: &Call<'_>, source: &str, hash: Option<&str>, extra: &Map) -> Result<Vec<u8>, StateError> {
+    let bytes = fetch(call, source).map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))?;
+    verify(call, source, hash, &bytes)?;
+    match call.some_text("template") {
+        Some(engine) => rendered_with(call, &engine, source, bytes, extra),
+        None => Ok(bytes),
+    }
 }
 
 /// The source, or the first of several that exists, with its hash.
