@@ -13,6 +13,20 @@ pub fn functions() -> Vec<&'static Function> {
     all
 }
 
+/// Whether a function of the minion's own takes these arguments; the others bind theirs as they run.
+///
+/// # Errors
+/// What it does not take or lacks.
+pub fn check(name: &str, args: &proto::Args) -> Result<(), String> {
+    let shared = |known: &&'static Function| states::functions::all().iter().any(|f| std::ptr::eq(*f, *known));
+    match minion::exec::Table.find(name) {
+        Some(known) if !shared(&known) => {
+            minion::exec::bind::bind(known.name, known.params, args.clone()).map(drop).map_err(|why| why.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A function or a state, as its documentation needs it.
 #[derive(Debug, Clone)]
 pub struct Entry {

@@ -153,12 +153,24 @@ fn usage(error: &clap::Error) -> Exit {
             Exit(2)
         }
         ErrorKind::InvalidSubcommand => unknown_command(error).report(),
+        ErrorKind::UnknownArgument if error.get(ContextKind::InvalidArg) == Some(&test_option()) => {
+            term::complain(&text.lines().next().map(|line| format!("{line}\n")).unwrap_or_default());
+            term::complain(TEST_HINT);
+            Exit(2)
+        }
         _ => {
             term::complain(&text.replace("tip:", "hint:"));
             Exit(2)
         }
     }
 }
+
+/// `ctl call state.apply --test`: what an option is of `ctl apply` is an argument of a function.
+fn test_option() -> ContextValue {
+    ContextValue::String("--test".into())
+}
+
+const TEST_HINT: &str = "  hint: a function takes `test=True`; `ctl apply TARGET --test` plans on a fleet\n";
 
 /// `ctl rnu`: the nearest of the commands that could stand there.
 fn unknown_command(error: &clap::Error) -> Error {

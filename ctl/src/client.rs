@@ -160,6 +160,11 @@ impl Client {
         }
     }
 
+    /// Who we are to the master.
+    pub fn operator(&self) -> &OperatorName {
+        &self.operator
+    }
+
     /// Signs a request as this operator.
     pub fn sign(&self, target: &str, function: FunctionName, args: Args, options: RunOptions) -> Result<Signed, Error> {
         let request = Request {

@@ -41,6 +41,17 @@ struct Daemon {
     child: Child,
 }
 
+impl Daemon {
+    fn obituary(&self, status: std::process::ExitStatus) -> String {
+        let what = if self.name == "master" { "master" } else { "minion" };
+        let again = format!("ctl --config-dir {} {what}", self.home.display());
+        let hint = Error::failed(format!("{} ended: {status}; the others go on", self.name))
+            .hint(format!("to start it again:  {again}"))
+            .hint(format!("its log is {}", self.home.join("log").display()));
+        hint.render()
+    }
+}
+
 impl Cluster {
     /// An empty folder, and somebody who will remove it.
     pub fn begin() -> Result<Self, Error> {
@@ -161,6 +172,23 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Drops the daemons that have ended, and says how each did and how it is started again.
+    pub fn ended(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        self.daemons.retain_mut(|daemon| match daemon.child.try_wait() {
+            Ok(Some(status)) => {
+                told.push(daemon.obituary(status));
+                false
+            }
+            _ => true,
+        });
+        told
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.daemons.is_empty()
     }
 
     /// Ends the daemons, then has the folder removed.

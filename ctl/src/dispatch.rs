@@ -9,7 +9,7 @@ use crate::{
     client::Client,
     error::{Error, Exit, Outcome},
     output::{self, Format, Returns},
-    term, times,
+    selection, term, times,
     watch::{self, Watch},
 };
 
@@ -93,7 +93,10 @@ pub fn carry_out(global: &Global, call: Call, options: &Options, format: Format)
         let patience = watch::Patience { timeout: options.timeout, ttl: options.ttl };
         let returns = Returns::new(format, options.fold, global.verbose > 0);
         let mut watch = Watch::new(global, returns, patience).showing_output(options.stream);
-        let start = watch.begin(&mut client, request, !options.detach).await?;
+        let mut start = watch.begin(&mut client, request, !options.detach).await?;
+        if options.subset.is_none() {
+            selection::miss_named(&call.target, &mut start);
+        }
         if options.detach {
             return detached(global, format, &start);
         }
@@ -141,6 +144,16 @@ pub fn function(text: &str) -> Result<FunctionName, Error> {
         false => "`ctl doc` lists what there is".into(),
     });
     Err(Error::nothing(format!("function {text} does not exist")).hint(hint))
+}
+
+/// Arguments that a function of the minion's own does not take are refused here, before anything is
+/// sent. What others take, only they know.
+///
+/// # Errors
+/// A name that it does not know, too many arguments or too few.
+pub fn check_arguments(function: &FunctionName, args: &proto::Args) -> Result<(), Error> {
+    crate::catalogue::check(function.as_str(), args)
+        .map_err(|why| Error::nothing(why).hint(format!("`ctl doc {function}` shows how it is called")))
 }
 
 /// How a function's returns are shown where nobody says otherwise.

@@ -1,7 +1,11 @@
 //! The target of a call, with Salt's flags for old fingers.
 
 use clap::Args;
-use proto::target::Target;
+use proto::{
+    MinionId,
+    message::{Absent, JobStart},
+    target::Target,
+};
 
 use crate::error::Error;
 
@@ -84,6 +88,23 @@ impl Selection {
     }
 }
 
+/// The ids that a target spells out one by one: `web1,web2`, `L@web1,web2`.
+fn named(target: &str) -> Vec<MinionId> {
+    let list = target.strip_prefix("L@").unwrap_or(target);
+    if list.contains(['*', '?', '[', '@', ' ', '(', ')']) {
+        return Vec::new();
+    }
+    list.split(',').filter_map(|id| id.trim().parse().ok()).collect()
+}
+
+/// Who was named one by one and is not known to the master is missing from its list; whoever named
+/// them expects an answer, so they are accounted for as never seen.
+pub fn miss_named(target: &str, start: &mut JobStart) {
+    let unknown: Vec<MinionId> = named(target).into_iter().filter(|id| !start.expected.contains(id)).collect();
+    start.absent.extend(unknown.iter().map(|minion| Absent { minion: minion.clone(), since: None }));
+    start.expected.extend(unknown);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +116,16 @@ mod tests {
         assert_eq!(of("os:(Debian|Ubuntu)", Kind { grain_pcre: true, ..Kind::default() }), "P@os:(Debian|Ubuntu)");
         assert_eq!(of("G@os:Debian and web*", Kind { compound: true, ..Kind::default() }), "G@os:Debian and web*");
         assert_eq!(of("web*", Kind::default()), "web*");
+    }
+
+    #[test]
+    fn who_is_named_and_unknown_is_not_forgotten() {
+        let mut start =
+            JobStart { jid: proto::JobId::from_micros(1), expected: vec!["web1".parse().unwrap()], absent: Vec::new() };
+        miss_named("web1,web9", &mut start);
+        assert_eq!((start.expected.len(), start.absent.len()), (2, 1));
+        assert_eq!(named("L@a,b").len(), 2);
+        assert!(named("web*,db1").is_empty() && named("web1 or db1").is_empty() && named("G@os:x").is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{
     arguments,
     cli::Global,
     dispatch::{self, Call, Options},
-    error::Outcome,
+    error::{Error, Outcome},
     output::Format,
     selection::Selection,
 };
@@ -35,8 +35,34 @@ pub struct Args {
     options: Options,
 }
 
+/// What `state.apply` takes by name (`salt/modules/state.py`: `highstate` and `sls`).
+const NAMED: &[&str] = &[
+    "test",
+    "pillar",
+    "pillar_enc",
+    "pillarenv",
+    "saltenv",
+    "exclude",
+    "queue",
+    "concurrent",
+    "localconfig",
+    "umask",
+    "sync_mods",
+    "state_events",
+];
+
+/// A misspelt name would be ignored, and the wrong thing applied.
+fn check_names(named: &proto::Map) -> Result<(), Error> {
+    match named.keys().find(|name| !NAMED.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::nothing(format!("state.apply takes no argument named '{name}'"))
+            .hint(states::diag::did_you_mean(name, NAMED.iter().copied()).unwrap_or_else(|| NAMED.join(", ")))),
+    }
+}
+
 pub fn run(args: Args, global: &Global) -> Outcome {
     let mut given = arguments::parse(&args.sls);
+    check_names(&given.named)?;
     given.positional = mods(&args.sls);
     if args.test {
         given = given.with("test", true);
@@ -56,6 +82,15 @@ fn mods(words: &[String]) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_argument_is_refused() {
+        let named =
+            |words: &[&str]| arguments::parse(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()).named;
+        assert!(check_names(&named(&["saltenv=dev", "queue=True", "pillar={a: 1}"])).is_ok());
+        let error = check_names(&named(&["pilar={a: 1}"])).unwrap_err();
+        assert!(error.render().contains("did you mean pillar?"), "{}", error.render());
+    }
 
     #[test]
     fn several_sls_are_one_argument() {

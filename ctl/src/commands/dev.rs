@@ -99,12 +99,20 @@ impl Stop {
     }
 }
 
-/// Lets the cluster stand until it is told to end, or a daemon ends by itself.
+/// Lets the cluster stand until it is told to end, or none of it is left. A daemon that ends is an
+/// experiment of somebody's, as a rule: the others stay.
 async fn stand(cluster: &mut Cluster, stop: &mut Stop) -> Outcome {
     loop {
         tokio::select! {
             () = stop.wait() => return Ok(Exit::OK),
-            () = tokio::time::sleep(Duration::from_millis(500)) => cluster.alive()?,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {
+                for ended in cluster.ended() {
+                    term::complain(&ended);
+                }
+                if cluster.is_empty() {
+                    return Err(Error::failed("nothing is left of the cluster"));
+                }
+            }
         }
     }
 }

@@ -15,7 +15,12 @@ use crate::{
 };
 
 /// Watch the master's events, or send one
+///
+///   ctl event watch                          everything, until Ctrl-C
+///   ctl event watch 'salt/job/*/ret/web*'    answers of web servers
+///   ctl event send deploy/finished version=1.2
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +35,7 @@ enum Command {
 /// Show events as they happen, until Ctrl-C
 ///
 ///   ctl event watch 'salt/job/*/ret/*' --out jsonl
+///   ctl event watch salt/presence/change -n 1     wait for the next one
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct Watch {
@@ -42,7 +48,10 @@ struct Watch {
 }
 
 /// Send an event of your own; tags beginning with salt/ or overstate/ are the master's
+///
+///   ctl event send deploy/finished version=1.2 hosts='[web1, web2]'
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Send {
     tag: String,
     /// Its data
@@ -60,6 +69,9 @@ pub fn run(args: Args, global: &Global) -> Outcome {
 async fn watch(args: Watch, global: &Global) -> Outcome {
     let mut client = Client::connect(global).await?;
     client.send(Query::Events { tag: args.tag }).await?;
+    if term::interactive() {
+        global.note("waiting for events; Ctrl-C ends it\n");
+    }
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
         let answer = tokio::select! {

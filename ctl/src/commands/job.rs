@@ -1,6 +1,6 @@
 //! `ctl job …`: what was run, by whom, and what became of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use clap::Subcommand;
 use proto::{
@@ -21,7 +21,15 @@ use crate::{
 };
 
 /// Look at jobs, follow, stop or repeat them
+///
+///   ctl job list --since yesterday
+///   ctl job show 20261121112754000042      who, when, what, and every answer
+///   ctl job follow 20261121112754000042    after Ctrl-C, or from another terminal
+///   ctl job kill 20261121112754000042
+///
+/// `last` stands for your latest job's id.
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -31,9 +39,16 @@ pub struct Args {
 enum Command {
     List(List),
     /// Show one job: who, when, what, and every answer
+    ///
+    ///   ctl job show last
+    ///   ctl job show 20261121112754000042 --out json
+    #[command(verbatim_doc_comment)]
     Show(Jid),
     Follow(Follow),
     /// Stop a job wherever it has not ended
+    ///
+    ///   ctl job kill last
+    #[command(verbatim_doc_comment)]
     Kill(Jid),
     Repeat(Repeat),
 }
@@ -69,15 +84,21 @@ struct List {
 /// Which one.
 #[derive(Debug, clap::Args)]
 struct Jid {
+    /// Its id, or `last`
     #[arg(value_name = "JID")]
-    jid: JobId,
+    jid: Which,
 }
 
 /// Show a job's answers, those that are there and those that come
+///
+///   ctl job follow last
+///   ctl job follow 20261121112754000042 --timeout 5m
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Follow {
+    /// Its id, or `last`
     #[arg(value_name = "JID")]
-    jid: JobId,
+    jid: Which,
     /// How long to wait for answers
     #[arg(short, long, value_name = "TIME", value_parser = times::seconds)]
     timeout: Option<u32>,
@@ -87,20 +108,64 @@ struct Follow {
 }
 
 /// Run the same again, as a new job of yours
+///
+///   ctl job repeat last
+///   ctl job repeat 20261121112754000042 --batch 10%
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Repeat {
+    /// Its id, or `last`
     #[arg(value_name = "JID")]
-    jid: JobId,
+    jid: Which,
     #[command(flatten)]
     options: Options,
+}
+
+/// A job as an operator names it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Which {
+    /// The operator's own latest.
+    Last,
+    Id(JobId),
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "last" => Ok(Self::Last),
+            id => id.parse().map(Self::Id).map_err(|why| format!("{why}; `ctl job list` shows the ids")),
+        }
+    }
+}
+
+impl Which {
+    /// The job's id.
+    ///
+    /// # Errors
+    /// There is no latest job, or the master does not say.
+    pub async fn find(&self, client: &mut Client) -> Result<JobId, Error> {
+        if let Self::Id(jid) = self {
+            return Ok(*jid);
+        }
+        let filter = JobFilter { operator: Some(client.operator().to_string()), limit: 1, ..JobFilter::default() };
+        match client.answer(Query::Jobs(filter)).await? {
+            Reply::Jobs(rows) => rows
+                .first()
+                .map(|row| row.jid)
+                .ok_or_else(|| Error::nothing("you have run no job yet").hint("`ctl job list` shows those of others")),
+            other => Err(client.unexpected(&other)),
+        }
+    }
 }
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     match args.command {
         Command::List(args) => list(args, global),
-        Command::Show(args) => show(args.jid, global),
+        Command::Show(args) => show(&args.jid, global),
         Command::Follow(args) => follow(args, global),
-        Command::Kill(args) => kill(args.jid, global),
+        Command::Kill(args) => kill(&args.jid, global),
         Command::Repeat(args) => repeat(&args, global),
     }
 }
@@ -195,8 +260,12 @@ async fn detail(client: &mut Client, jid: JobId) -> Result<JobDetail, Error> {
     }
 }
 
-fn show(jid: JobId, global: &Global) -> Outcome {
-    let mut detail = block_on(async { detail(&mut Client::connect(global).await?, jid).await })?;
+fn show(which: &Which, global: &Global) -> Outcome {
+    let mut detail = block_on(async {
+        let mut client = Client::connect(global).await?;
+        let jid = which.find(&mut client).await?;
+        detail(&mut client, jid).await
+    })?;
     detail.ends.sort_by(|a, b| a.minion.cmp(&b.minion));
     match global.out {
         None => show_to_people(global, &detail)?,
@@ -295,17 +364,22 @@ fn open(state: PairState) -> &'static str {
 
 fn follow(args: Follow, global: &Global) -> Outcome {
     block_on(async {
-        let client = Client::connect(global).await?;
+        let mut client = Client::connect(global).await?;
+        let jid = args.jid.find(&mut client).await?;
         let returns = Returns::new(global.out.unwrap_or(Format::Nested), args.fold, global.verbose > 0);
         let patience = Patience { timeout: args.timeout, ttl: None };
-        Watch::new(global, returns, patience).join(client, args.jid).await
+        Watch::new(global, returns, patience).join(client, jid).await
     })
 }
 
 /// Ends what was not sent yet, and kills a job's processes on every minion where it may run, which
 /// is itself a job.
-fn kill(jid: JobId, global: &Global) -> Outcome {
-    let (stopped, detail) = block_on(async { stop(&mut Client::connect(global).await?, jid).await })?;
+fn kill(which: &Which, global: &Global) -> Outcome {
+    let (jid, stopped, detail) = block_on(async {
+        let mut client = Client::connect(global).await?;
+        let jid = which.find(&mut client).await?;
+        stop(&mut client, jid).await.map(|(stopped, detail)| (jid, stopped, detail))
+    })?;
     if !stopped.is_empty() {
         global.note(&format!("not sent any more: {}\n", stopped.join(", ")));
         if detail.open.is_empty() {
@@ -341,7 +415,12 @@ async fn stop(client: &mut Client, jid: JobId) -> Result<(Vec<String>, JobDetail
 }
 
 fn repeat(args: &Repeat, global: &Global) -> Outcome {
-    let row = block_on(async { detail(&mut Client::connect(global).await?, args.jid).await })?.row;
+    let row = block_on(async {
+        let mut client = Client::connect(global).await?;
+        let jid = args.jid.find(&mut client).await?;
+        detail(&mut client, jid).await
+    })?
+    .row;
     let function = dispatch::function(&row.function)?;
     let mut options = args.options.clone();
     options.comment = options.comment.or(Some(format!("repeats {}", row.jid)));

@@ -18,7 +18,13 @@ use crate::{
 };
 
 /// Decide which minions belong to this master
+///
+///   ctl key list                          compare fingerprints with `ctl key show` there
+///   ctl key accept web1
+///   ctl key accept 'db*' --grain role=db  a grain that they cannot claim themselves
+///   ctl key token                         lets one new minion in, without asking
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -29,15 +35,27 @@ enum Command {
     List(List),
     Accept(Accept),
     /// Reject keys: their minions are turned away
+    ///
+    ///   ctl key reject web9
+    #[command(verbatim_doc_comment)]
     Reject(Names),
     /// Delete keys: their minions are disconnected, and may ask again
+    ///
+    ///   ctl key delete web9
+    ///   ctl key delete 'test*'
+    #[command(verbatim_doc_comment)]
     Delete(Names),
     Show(Show),
     Token(Token),
 }
 
 /// List keys and their states
+///
+///   ctl key list
+///   ctl key list 'web*'
+///   ctl key list --refused      who was turned away, and why
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct List {
     /// Only ids that match this glob
     glob: Option<String>,
@@ -50,7 +68,12 @@ struct List {
 }
 
 /// Accept pending keys
+///
+///   ctl key accept web1
+///   ctl key accept 'db*' --grain role=db
+///   ctl key accept --all
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Accept {
     #[command(flatten)]
     names: Names,
@@ -74,7 +97,11 @@ struct Names {
 }
 
 /// Show keys with their whole fingerprints; without a name, the master's own
+///
+///   ctl key show            for `master_fingerprint` in a minion's configuration
+///   ctl key show web1
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Show {
     /// Ids, globs or whole fingerprints
     #[arg(value_name = "ID|GLOB|FINGERPRINT")]
@@ -85,7 +112,11 @@ struct Show {
 }
 
 /// Make a one-time token: a new minion with it as `enroll_token` is accepted
+///
+///   ctl key token
+///   ctl key token web1 --for 1d      only for a minion of this id
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Token {
     /// Only for a minion of this id
     id: Option<MinionId>,

@@ -17,6 +17,9 @@ use crate::{
 
 /// Run the master
 ///
+///   ctl master                          with /etc/overstate/master
+///   ctl --config-dir /srv/test master
+///
 /// Reads DIR/master and DIR/master.d/*.conf (--config-dir). SIGHUP reads them again, SIGTERM
 /// lets what is under way end first. There is a systemd unit in dist/.
 #[derive(Debug, clap::Args)]

@@ -22,8 +22,13 @@ use crate::{
 };
 
 /// Run the minion (no subcommand), or show who is here
+///
+///   ctl minion                   the daemon; DIR/minion names its master
+///   ctl minion list --absent     who is not connected, and since when
+///   ctl minion show web1
+///   ctl minion forget web9       it is gone for good, and so is its key
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -35,13 +40,24 @@ pub struct Args {
 enum Command {
     List(List),
     /// Show one minion, with its grains
+    ///
+    ///   ctl minion show web1
+    ///   ctl minion show web1 --out json | jq .grains.os
+    #[command(verbatim_doc_comment)]
     Show(Id),
     /// Forget a minion and its key
+    ///
+    ///   ctl minion forget web9
+    #[command(verbatim_doc_comment)]
     Forget(Id),
 }
 
 /// List minions: who is connected, since when, last seen, version
+///
+///   ctl minion list
+///   ctl minion list --absent --out jsonl
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct List {
     /// Only those that are connected
     #[arg(long)]

@@ -26,7 +26,13 @@ use crate::{
 };
 
 /// Decide who may give orders
+///
+///   ctl operator keygen                                    prints your public key
+///   ctl operator add alice 3f0c… --allow 'test.*:web*'     on the master
+///   ctl operator list
+///   ctl operator revoke alice
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -37,12 +43,20 @@ enum Command {
     Keygen(Keygen),
     Add(Add),
     /// List operators and what they may do
+    ///
+    ///   ctl operator list
+    ///   ctl operator list --out json
+    #[command(verbatim_doc_comment)]
     List,
     Revoke(Revoke),
 }
 
 /// Make a key for yourself, and print the public half for the master's operator
+///
+///   ctl operator keygen
+///   ctl operator keygen --key /etc/ci/operator.pem
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Keygen {
     /// Where the secret half goes [default: operator.pem beside your `ctl` file]
     #[arg(long, value_name = "FILE")]
@@ -65,7 +79,10 @@ struct Add {
 }
 
 /// Take that back
+///
+///   ctl operator revoke alice
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 struct Revoke {
     name: OperatorName,
 }

@@ -39,6 +39,7 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     let target = args.selection.expression()?;
     let (function, given) = arguments::call(args.function.as_deref(), &args.args, &args.argv)?;
     let function = dispatch::function(function)?;
+    dispatch::check_arguments(&function, &given)?;
     let format = dispatch::natural_format(&function);
     dispatch::carry_out(global, Call { target, function, args: given }, &args.options, format)
 }

@@ -14,7 +14,9 @@ use crate::{
 
 /// Show who would match, before doing anything
 ///
+///   ctl target 'web*'
 ///   ctl target 'G@os:Debian and not web*'
+///   ctl target -G os:Debian --out json
 ///
 /// The language: '*', 'web*', 'web1,web2', L@a,b, E@regex, G@grain:value, P@grain:regex,
 /// I@pillar:value, J@pillar:regex, S@10.0.0.0/8, N@nodegroup, with and, or, not, ( ).

@@ -35,9 +35,14 @@ impl Table {
         for row in &self.rows {
             table.add_row(row.iter().map(Cell::new));
         }
-        for (column, _) in self.head.iter().enumerate() {
-            if let Some(column) = table.column_mut(column) {
-                column.set_padding((0, 2)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(6)));
+        for (index, _) in self.head.iter().enumerate() {
+            let constraint = match index {
+                // What is copied from it stays in one piece.
+                0 => ColumnConstraint::ContentWidth,
+                _ => ColumnConstraint::LowerBoundary(Width::Fixed(6)),
+            };
+            if let Some(column) = table.column_mut(index) {
+                column.set_padding((0, 2)).set_constraint(constraint);
             }
         }
         table.lines().fold(String::new(), |all, line| all + line.trim_end() + "\n")
@@ -66,7 +71,8 @@ mod tests {
             table.render(None),
             "ID                  STATE\nweb1                accepted\na-much-longer-name  pending\n"
         );
-        assert!(table.render(Some(20)).lines().all(|line| line.chars().count() <= 20), "{}", table.render(Some(20)));
+        assert!(table.render(Some(30)).lines().all(|line| line.chars().count() <= 30), "{}", table.render(Some(30)));
+        assert!(table.render(Some(20)).contains("a-much-longer-name"), "ids are not cut in two");
     }
 
     #[test]
