@@ -4,6 +4,7 @@
 //!   a person would by hand; it knows how to kill, freeze, restart and question them.
 //! * [`hosts::Net`] gives each of them a network namespace, an address and a hostname of its own.
 //! * [`process::Daemon`] is one such process; it dies with the test, whatever happens to the test.
+//! * [`alone::Alone`] is a host without a master.
 //! * [`binary::ctl`] finds, or first builds, the binary under test.
 //! * [`bridge`] carries what `enemy` says over TCP to other transports.
 //! * [`enemy`] plays both roles of the protocol by hand, and badly.
@@ -14,6 +15,7 @@
 //! Nothing here is asynchronous, and nothing sleeps longer than it must: everything that waits
 //! goes through [`wait::until`], which gives up loudly.
 
+pub mod alone;
 pub mod binary;
 pub mod bridge;
 pub mod enemy;
@@ -27,6 +29,7 @@ pub mod ran;
 pub mod wait;
 pub mod wire;
 
+pub use alone::Alone;
 pub use fleet::{Fleet, Transport};
 pub use ran::Ran;
 

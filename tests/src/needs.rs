@@ -87,3 +87,16 @@ fn quietly(program: &str, args: &[&str]) -> bool {
         Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
     command.is_ok_and(|status| status.success())
 }
+
+/// A program of this machine.
+///
+/// # Panics
+/// Where it is not installed.
+///
+/// ```
+/// tests::needs::program("sh", "dash");
+/// ```
+pub fn program(name: &str, package: &str) {
+    let found = quietly("sh", &["-c", &format!("command -v {name}")]);
+    assert!(found, "this test needs the program {name} (package {package})");
+}
