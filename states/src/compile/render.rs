@@ -158,7 +158,8 @@ impl<'a> Renderer<'a> {
         };
         match name {
             "jinja" => self.jinja(&text, at, extra).map(Rendered::Text),
-            "yaml" | "yamlex" => yaml_data(&text).map(Rendered::Data),
+            "yaml" => yaml_data(&text, yaml::parse_source).map(Rendered::Data),
+            "yamlex" => yaml_data(&text, yaml::parse_extended).map(Rendered::Data),
             "json" => json(&text).map(Rendered::Data),
             "text" => Ok(Rendered::Text(text)),
             name if decrypt::NAMES.contains(&name) => {
@@ -248,8 +249,8 @@ fn at_first_line(source: &Arc<Source>, message: String) -> Box<Diagnostic> {
     Box::new(Diagnostic::new(message).at(&Place::new(source, 1, 1, u32::try_from(length).unwrap_or(1))))
 }
 
-fn yaml_data(text: &Arc<Source>) -> Result<Node, Box<Diagnostic>> {
-    let node = yaml::parse_source(text)?;
+fn yaml_data(text: &Arc<Source>, read: fn(&Arc<Source>) -> Result<Node, Diagnostic>) -> Result<Node, Box<Diagnostic>> {
+    let node = read(text)?;
     Ok(if is_falsy(&node) { empty(text) } else { node })
 }
 

@@ -164,9 +164,11 @@ fn deserialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let given = Given::new(&args, &["serializer", "stream_or_string"]);
     let text = given.text("stream_or_string")?;
     match given.text("serializer")?.as_str() {
-        "yaml" | "yamlex" => yaml::parse("text", &text)
-            .map(|node| yaml::to_value(&node))
-            .map_err(|why| CallError::Diagnostic(Box::new(why))),
+        kind @ ("yaml" | "yamlex") => {
+            let source = crate::diag::Source::new("text", &text);
+            let node = if kind == "yamlex" { yaml::parse_extended(&source) } else { yaml::parse_source(&source) };
+            node.map(|node| yaml::to_value(&node)).map_err(|why| CallError::Diagnostic(Box::new(why)))
+        }
         "json" => {
             serde_json::from_str(&text).map_err(|why| CallError::failed(format!("this is not valid JSON: {why}")))
         }

@@ -5,10 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::{
-    Data, Key, Node, flow,
+    Data, Key, Node,
+    aggregate::{self, Directive, Marks},
+    flow, problem,
     resolve::{self, Kind},
 };
 use crate::diag::{Diagnostic, Place, Source};
@@ -25,12 +27,21 @@ pub fn parse(name: &str, text: &str) -> Result<Node, Diagnostic> {
 
 /// As [`parse`], for a text that is shared already.
 pub fn parse_source(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    read(source, false)
+}
+
+/// As [`parse_source`], for the renderer `yamlex`: with `!aggregate` and `!reset`.
+pub fn parse_extended(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    read(source, true)
+}
+
+fn read(source: &Arc<Source>, extended: bool) -> Result<Node, Diagnostic> {
     refuse_control_characters(source)?;
-    match compose(source, &source.text, &[]) {
+    match compose(source, &source.text, &[], extended) {
         // The parser wants what stands in brackets indented; PyYAML does not.
         Err(why) if why.message.contains("indentation") => match flow::indented(&source.text) {
             Some((text, lines)) => {
-                compose(source, &text, &lines).map_err(|other| if lines.is_empty() { why } else { other })
+                compose(source, &text, &lines, extended).map_err(|other| if lines.is_empty() { why } else { other })
             }
             None => Err(why),
         },
@@ -52,11 +63,12 @@ fn refuse_control_characters(source: &Arc<Source>) -> Result<(), Diagnostic> {
 }
 
 /// `shifted` are the lines that [`flow::SHIFT`] blanks were put before.
-fn compose(source: &Arc<Source>, text: &str, shifted: &[usize]) -> Result<Node, Diagnostic> {
+fn compose(source: &Arc<Source>, text: &str, shifted: &[usize], extended: bool) -> Result<Node, Diagnostic> {
     let mut composer = Composer {
         source,
         parser: Parser::new_from_str(text),
         shifted,
+        marks: extended.then(Marks::default),
         anchors: HashMap::new(),
         expanded: 0,
         composed: 0,
@@ -72,6 +84,8 @@ struct Composer<'a> {
     source: &'a Arc<Source>,
     shifted: &'a [usize],
     parser: Parser<'a, StrInput<'a>>,
+    /// What is aggregated; none where the text is plain YAML.
+    marks: Option<Marks>,
     /// Nodes behind anchors, each with the number of values it stands for.
     anchors: HashMap<usize, (Node, usize)>,
     expanded: usize,
@@ -119,18 +133,19 @@ impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<Step<'a>, Diagnostic> {
         match self.parser.next_event() {
             Some(Ok(step)) => Ok(step),
-            Some(Err(error)) => Err(scan_error(self.source, &error)),
+            Some(Err(error)) => Err(problem::of(self.source, &error, self.shifted)),
             None => Err(Diagnostic::new("the document ends too early")),
         }
     }
 
-    fn value(&mut self, (event, span): Step<'a>, depth: usize) -> Result<Node, Diagnostic> {
+    fn value(&mut self, (mut event, span): Step<'a>, depth: usize) -> Result<Node, Diagnostic> {
         if depth > DEPTH {
             return Err(self.error("lists and mappings are nested too deeply", span));
         }
         self.composed += 1;
         self.refuse_tab(&event, span)?;
         let before = self.composed + self.expanded;
+        let directive = self.directive(&mut event);
         let (anchor, node) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span),
             Event::Scalar(text, style, anchor, tag) => {
@@ -149,6 +164,7 @@ impl<'a> Composer<'a> {
             }
             _ => return Err(self.error("a value is missing here", span)),
         };
+        let node = self.aggregated(node, directive);
         if anchor > 0 {
             let size = self.composed + self.expanded - before + 1;
             self.anchors.insert(anchor, (node.clone(), size));
@@ -182,7 +198,7 @@ impl<'a> Composer<'a> {
         match before[rest.len()..].find('\t') {
             Some(tab) if indents => {
                 let column = before[..rest.len() + tab].chars().count() + 1;
-                Err(tab_error(&Place::new(self.source, narrow(span.start.line()), narrow(column), 1)))
+                Err(problem::tabbed(&Place::new(self.source, narrow(span.start.line()), narrow(column), 1)))
             }
             _ => Ok(()),
         }
@@ -236,10 +252,11 @@ impl<'a> Composer<'a> {
         let mut pairs = Vec::new();
         let mut merged = Vec::new();
         loop {
-            let step = self.next()?;
+            let mut step = self.next()?;
             if matches!(step.0, Event::MappingEnd) {
                 break;
             }
+            let directive = self.directive(&mut step.0);
             let merge = is_merge(&step.0);
             let key = self.key(step, depth)?;
             let step = self.next()?;
@@ -247,12 +264,33 @@ impl<'a> Composer<'a> {
             if merge {
                 self.merge(&value, &mut merged)?;
             } else {
-                pairs.push((key, value));
+                pairs.push((key, self.aggregated(value, directive), directive == Some(Directive::Reset)));
             }
         }
-        let pairs = with_merged(pairs, merged);
-        refuse_duplicates(&pairs)?;
+        let pairs = match &mut self.marks {
+            Some(marks) => {
+                let merged = merged.into_iter().map(|(key, value)| (key, value, false));
+                let folded = marks.folded(merged.chain(pairs).collect());
+                folded.ok_or_else(|| self.error("too many values are put together here", span))?
+            }
+            None => {
+                let pairs = with_merged(pairs.into_iter().map(|(key, value, _)| (key, value)).collect(), merged);
+                refuse_duplicates(&pairs)?;
+                pairs
+            }
+        };
         Ok(self.node(Data::Map(Arc::new(pairs)), span))
+    }
+
+    fn directive(&self, event: &mut Event<'_>) -> Option<Directive> {
+        self.marks.as_ref().and_then(|_| aggregate::take_directive(event))
+    }
+
+    fn aggregated(&mut self, node: Node, directive: Option<Directive>) -> Node {
+        match &mut self.marks {
+            Some(marks) if directive == Some(Directive::Aggregate) => marks.aggregated(node),
+            _ => node,
+        }
     }
 
     /// `<<` and `=` mean something else as a key than as a value.
@@ -317,6 +355,7 @@ impl<'a> Composer<'a> {
         let data = match kind {
             Kind::Null => Some(Data::Null),
             Kind::Bool => resolve::boolean(&capitalised(text)).map(Data::Bool),
+            Kind::Int if self.marks.is_some() => aggregate::int(text),
             Kind::Int => resolve::int(text),
             Kind::Float => resolve::float(text).map(Data::Float),
             Kind::Str | Kind::Timestamp => Some(Data::Str(text.into())),
@@ -455,41 +494,4 @@ fn refuse_duplicates(pairs: &[(Node, Node)]) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
-}
-
-/// The parser's own errors, in words that help.
-fn scan_error(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
-    let (line, column) = (error.marker().line().max(1), error.marker().col() + 1);
-    let place = Place::new(source, narrow(line), narrow(column), 1);
-    let text = source.line(place.line);
-    if let Some(tab) = text.find('\t').filter(|&tab| text[..tab].trim().is_empty()) {
-        return tab_error(&Place::new(source, place.line, narrow(tab + 1), 1));
-    }
-    let info = error.info();
-    let diagnostic = Diagnostic::new(format!("this is not valid YAML: {info}")).at(&place);
-    match scan_hint(info, text) {
-        Some(hint) => diagnostic.hint(hint),
-        None => diagnostic,
-    }
-}
-
-fn tab_error(place: &Place) -> Diagnostic {
-    Diagnostic::new("a tab stands where YAML wants spaces").at(place).hint("indent with spaces only")
-}
-
-fn scan_hint(info: &str, line: &str) -> Option<&'static str> {
-    if info.contains("mapping values are not allowed") {
-        return Some("a `: ` inside of a value needs quotes; or the line is indented too far");
-    }
-    let value = line.trim_start().trim_start_matches("- ");
-    if value.contains(": %") || value.starts_with(['%', '@', '`']) || value.contains(": @") || value.contains(": `") {
-        return Some("a value that begins with % @ or ` needs quotes");
-    }
-    if info.contains("simple key") || info.contains("expected ':'") || info.contains("could not find") {
-        return Some("a `:` is missing behind a key, or the line above is not finished");
-    }
-    if info.contains("did not find expected") || info.contains("block") {
-        return Some("look at the indentation of this line and the one above");
-    }
-    None
 }

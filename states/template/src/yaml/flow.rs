@@ -12,27 +12,57 @@ pub fn indented(text: &str) -> Option<(String, Vec<usize>)> {
     let mut shifted = Vec::new();
     for (i, line) in text.split_inclusive('\n').enumerate() {
         // Blanks at the start of a line of a quoted text do not count, so it may be shifted too.
-        if (state.depth > 0 || state.quote.is_some()) && !line.trim().is_empty() {
+        if (!state.open.is_empty() || state.quote.is_some()) && !line.trim().is_empty() {
             out.push_str(&" ".repeat(SHIFT));
             shifted.push(i + 1);
         }
         out.push_str(line);
-        state.line(line.trim_end_matches(['\n', '\r']));
+        state.line(i + 1, line.trim_end_matches(['\n', '\r']));
     }
     if shifted.is_empty() { None } else { Some((out, shifted)) }
+}
+
+/// A sign and where it stands, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    pub sign: char,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// The brackets and quotes of a text.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Opened and still open at the end, the innermost.
+    pub open: Option<At>,
+    /// The first bracket that is closed by one of another kind, and that one.
+    pub crossed: Option<(At, At)>,
+    /// Texts in quotes: where each begins and ends.
+    pub quoted: Vec<(At, At)>,
+}
+
+/// Looks for what is opened and closed, as far as that can be known without reading the YAML.
+pub fn scan(text: &str) -> Scan {
+    let mut state = State::default();
+    for (i, line) in text.lines().enumerate() {
+        state.line(i + 1, line);
+    }
+    Scan { open: state.quote.or(state.open.last().copied()), crossed: state.crossed, quoted: state.quoted }
 }
 
 #[derive(Default)]
 struct State {
     /// Brackets that are open.
-    depth: usize,
-    quote: Option<char>,
+    open: Vec<At>,
+    quote: Option<At>,
+    crossed: Option<(At, At)>,
+    quoted: Vec<(At, At)>,
     /// Inside of a block text: the indentation of the line that began it.
     block: Option<usize>,
 }
 
 impl State {
-    fn line(&mut self, line: &str) {
+    fn line(&mut self, number: usize, line: &str) {
         let indent = line.len() - line.trim_start().len();
         if let Some(outer) = self.block {
             if line.trim().is_empty() || indent > outer {
@@ -44,12 +74,16 @@ impl State {
         let mut before = ' ';
         // Whether a value can begin here: only then quotes and brackets mean something.
         let mut fresh = true;
-        for c in line.chars() {
+        for (column, c) in line.chars().enumerate() {
+            let at = At { sign: c, line: number, column: column + 1 };
             if let Some(quote) = self.quote {
                 match c {
                     _ if escaped => escaped = false,
-                    '\\' if quote == '"' => escaped = true,
-                    c if c == quote => self.quote = None,
+                    '\\' if quote.sign == '"' => escaped = true,
+                    c if c == quote.sign => {
+                        self.quote = None;
+                        self.quoted.push((quote, at));
+                    }
                     _ => {}
                 }
                 before = c;
@@ -58,21 +92,29 @@ impl State {
             }
             match c {
                 '#' if before == ' ' => break,
-                '\'' | '"' if fresh => self.quote = Some(c),
-                '[' | '{' if fresh || self.depth > 0 => self.depth += 1,
-                ']' | '}' if self.depth > 0 => self.depth -= 1,
+                '\'' | '"' if fresh => self.quote = Some(at),
+                '[' | '{' if fresh || !self.open.is_empty() => self.open.push(at),
+                ']' | '}' => self.close(at),
                 _ => {}
             }
+            let within = !self.open.is_empty();
             fresh = match c {
-                ' ' => fresh || matches!(before, ':' | '-' | '?' | ',') || self.depth > 0 && before == ' ',
-                '[' | '{' | ',' => self.depth > 0,
-                '-' | '?' | ':' => fresh && c != ':' || self.depth > 0 && c == ':',
+                ' ' => fresh || matches!(before, ':' | '-' | '?' | ',') || within && before == ' ',
+                '[' | '{' | ',' => within,
+                '-' | '?' | ':' => fresh && c != ':' || within && c == ':',
                 _ => false,
             };
             before = c;
         }
-        if self.depth == 0 && self.quote.is_none() && begins_block(line) {
+        if self.open.is_empty() && self.quote.is_none() && begins_block(line) {
             self.block = Some(indent);
+        }
+    }
+
+    fn close(&mut self, at: At) {
+        let Some(opened) = self.open.pop() else { return };
+        if !matches!((opened.sign, at.sign), ('[', ']') | ('{', '}')) {
+            self.crossed.get_or_insert((opened, at));
         }
     }
 }

@@ -4,16 +4,18 @@
 //! the same. A value knows its place. Sources: PyYAML's resolver and constructor, Salt's
 //! `salt.utils.yamlloader`.
 
+mod aggregate;
 mod argument;
 mod compose;
 mod de;
 mod emit;
 mod flow;
 mod node;
+mod problem;
 mod resolve;
 
 pub use argument::scalar;
-pub use compose::{parse, parse_source};
+pub use compose::{parse, parse_extended, parse_source};
 pub use de::{from_node, from_str};
 pub use emit::{Style, double_quoted, double_quoted_ascii, emit, emit_styled, single_quoted};
 pub use node::{Data, Key, Node, to_value};
