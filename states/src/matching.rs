@@ -5,7 +5,7 @@ use proto::{
     target::{Nodegroups, Subject, Target},
 };
 
-use crate::{Context, Diagnostic, diag, diag::Place};
+use crate::{Context, Diagnostic, diag, diag::Place, yaml::Node};
 
 /// Types that a top file may name, and the flag of a target that each means.
 const TYPES: [(&str, char); 17] = [
@@ -28,13 +28,14 @@ const TYPES: [(&str, char); 17] = [
     ("resource", 'r'),
 ];
 
-/// Whether a target of a top file means this minion.
-pub fn confirm(context: &Context<'_>, target: &str, kind: Option<&str>, place: &Place) -> Result<bool, Diagnostic> {
-    let kind = kind.unwrap_or("compound");
+/// Whether a target of a top file, written at `place`, means this minion; `kind` is its `match`.
+pub fn confirm(context: &Context<'_>, target: &str, kind: Option<&Node>, place: &Place) -> Result<bool, Diagnostic> {
+    let at_kind = kind.map_or_else(|| place.clone(), Node::place);
+    let kind = kind.and_then(Node::as_str).unwrap_or("compound");
     let Some((_, flag)) = TYPES.iter().find(|(name, _)| *name == kind) else {
         let names = TYPES.iter().map(|(name, _)| *name);
         let hint = diag::did_you_mean(kind, names.clone()).unwrap_or_else(|| names.collect::<Vec<_>>().join(", "));
-        return Err(Diagnostic::new(format!("the match type '{kind}' does not exist")).at(place).hint(hint));
+        return Err(Diagnostic::new(format!("the match type '{kind}' does not exist")).at(&at_kind).hint(hint));
     };
     matches(context, *flag, target).map_err(|why| why.at(place))
 }

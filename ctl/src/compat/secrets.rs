@@ -23,7 +23,7 @@ pub fn leaks(context: &Context<'_>, roots: &dyn Tree) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (env, targets) in &top {
         let available = compiler.available(env);
-        for (target, data) in targets.iter().filter(|(target, data)| goes_by_grain(target, data)) {
+        for (target, (_, data)) in targets.iter().filter(|(target, (_, data))| goes_by_grain(target, data)) {
             let given = names(data).flat_map(|name| available.iter().filter(move |sls| glob::matches(&name, sls)));
             let secrets = given.filter_map(|sls| Some((sls, secret_of(roots, env, sls)?)));
             found.extend(secrets.map(|(sls, secret)| by_target(target, data, sls, &secret)));

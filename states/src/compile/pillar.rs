@@ -8,7 +8,7 @@ use proto::{Map, Value};
 use super::{Rendered, Renderer, render::Where};
 use crate::{
     Context, Diagnostic, Tree,
-    diag::did_you_mean,
+    diag::{Place, did_you_mean},
     glob, matching,
     merge::{self, Strategy},
     yaml::{Node, to_value},
@@ -55,6 +55,7 @@ fn compile_here(context: &Context<'_>, roots: &dyn Tree, over: &Map) -> Pillar {
         errors: Vec::new(),
         available: HashMap::new(),
         ignored: HashSet::new(),
+        named_at: HashMap::new(),
     };
     let ext_first = opts.get("ext_pillar_first").and_then(Value::as_bool).unwrap_or(false);
     let mut data = over.clone();
@@ -89,7 +90,12 @@ struct Work<'a> {
     available: HashMap<String, Vec<String>>,
     /// SLS that may be missing (`ignore_missing`), as `env:name`.
     ignored: HashSet<String>,
+    /// Where an SLS, as `env:name`, is named first: in the top file or an include.
+    named_at: HashMap<String, Place>,
 }
+
+/// A target of the top file: its order, where it is written, what it gets.
+type Target = (i64, Place, Vec<Node>);
 
 /// What an SLS gave, by name, so that none is rendered twice in an environment.
 type Done = HashMap<String, Option<Map>>;
@@ -141,7 +147,7 @@ impl Work<'_> {
 
     /// The SLS that the top files of all environments give this minion.
     fn matches(&mut self) -> IndexMap<String, Vec<String>> {
-        let mut targets: IndexMap<String, IndexMap<String, (i64, Vec<Node>)>> = IndexMap::new();
+        let mut targets: IndexMap<String, IndexMap<String, Target>> = IndexMap::new();
         for env in self.environments() {
             for top in self.tops(&env) {
                 self.add_targets(&top, &mut targets);
@@ -153,14 +159,14 @@ impl Work<'_> {
             if only.as_ref().is_some_and(|only| *only != env) {
                 continue;
             }
-            targets.sort_by(|_, (a, _), _, (b, _)| a.cmp(b));
-            for (target, (_, items)) in targets {
-                let kind = items.iter().rev().find_map(|item| item.get("match")).and_then(Node::as_str);
-                let Some(place) = items.first().map(Node::place) else { continue };
-                match matching::confirm(self.context, &target, kind, &place) {
+            targets.sort_by(|_, (a, ..), _, (b, ..)| a.cmp(b));
+            for (target, (_, place, items)) in targets {
+                match matching::confirm(self.context, &target, super::top::match_type(&items), &place) {
                     Ok(true) => {
                         let of_env = matches.entry(env.clone()).or_default();
-                        for name in items.iter().filter_map(Node::as_str) {
+                        for item in &items {
+                            let Some(name) = item.as_str() else { continue };
+                            self.named_at.entry(format!("{env}:{name}")).or_insert_with(|| item.place());
                             if !of_env.iter().any(|known| known == name) {
                                 of_env.push(name.to_owned());
                             }
@@ -214,7 +220,7 @@ impl Work<'_> {
         }
     }
 
-    fn add_targets(&mut self, top: &Node, targets: &mut IndexMap<String, IndexMap<String, (i64, Vec<Node>)>>) {
+    fn add_targets(&mut self, top: &Node, targets: &mut IndexMap<String, IndexMap<String, Target>>) {
         for (env, body) in top.as_map().unwrap_or(&[]) {
             let env_name = env.to_text();
             if env_name == "include" {
@@ -238,7 +244,7 @@ impl Work<'_> {
                 {
                     self.ignored.extend(items.iter().filter_map(Node::as_str).map(|sls| format!("{env_name}:{sls}")));
                 }
-                targets.entry(env_name.clone()).or_default().insert(target.to_text(), (order, items));
+                targets.entry(env_name.clone()).or_default().insert(target.to_text(), (order, target.place(), items));
             }
         }
     }
@@ -285,10 +291,9 @@ impl Work<'_> {
         let Some((path, source)) = found else {
             if !self.ignored.contains(&format!("{env}:{sls}")) && self.environments().iter().any(|known| known == env) {
                 let hint = did_you_mean(sls, self.available(env).iter().map(String::as_str));
-                self.errors.push(
-                    Diagnostic::new(format!("the pillar SLS {sls} does not exist in the environment {env}"))
-                        .hint_opt(hint),
-                );
+                let missing = Diagnostic::new(format!("the pillar SLS {sls} does not exist in the environment {env}"));
+                let place = self.named_at.get(&format!("{env}:{sls}")).cloned();
+                self.errors.push(Diagnostic { place, ..missing.hint_opt(hint) });
             }
             return None;
         };
@@ -358,6 +363,7 @@ impl Work<'_> {
                 None => item.to_text(),
             };
             for target in self.targets(&name, sls, env, path) {
+                self.named_at.entry(format!("{env}:{target}")).or_insert_with(|| item.place());
                 let nested = match done.get(&target) {
                     Some(known) => known.clone(),
                     None => self.sls(&target, env, done, &defaults, depth + 1),

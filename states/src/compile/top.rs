@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use proto::{Map, Value};
 
 use super::{Compiler, Rendered, render::Where};
-use crate::{Context, Diagnostic, glob, matching, yaml::Node};
+use crate::{Context, Diagnostic, diag::Place, glob, matching, yaml::Node};
 
 /// SLS names or globs by environment.
 pub type Matches = IndexMap<String, Vec<String>>;
@@ -30,7 +30,10 @@ impl Strategy {
 }
 
 /// Targets and what they get, by environment.
-pub type Top = IndexMap<String, IndexMap<String, Node>>;
+pub type Top = IndexMap<String, IndexMap<String, Given>>;
+
+/// What a target gets, and where the target is written.
+pub type Given = (Place, Node);
 
 impl Compiler<'_> {
     /// What the top files say together, as `state.show_top` finds it.
@@ -47,14 +50,21 @@ impl Compiler<'_> {
             if saltenv.is_some_and(|only| only != env) {
                 continue;
             }
-            for (target, data) in targets {
-                self.add_matches(env, target, data, &mut matches)?;
+            for (target, (at, data)) in targets {
+                self.add_matches(env, target, at, data, &mut matches)?;
             }
         }
         Ok(matches)
     }
 
-    fn add_matches(&mut self, env: &str, target: &str, data: &Node, matches: &mut Matches) -> Result<(), Diagnostic> {
+    fn add_matches(
+        &mut self,
+        env: &str,
+        target: &str,
+        at: &Place,
+        data: &Node,
+        matches: &mut Matches,
+    ) -> Result<(), Diagnostic> {
         let items: Vec<Node> = match data.as_seq() {
             Some(items) => items.to_vec(),
             None if data.as_str().is_some() => vec![data.clone()],
@@ -63,7 +73,7 @@ impl Compiler<'_> {
                 return Err(Diagnostic::new(message).at(&data.place()).hint("begin each SLS with `- `"));
             }
         };
-        if !matching::confirm(self.context, target, match_type(&items), &data.place())? {
+        if !matching::confirm(self.context, target, match_type(&items), at)? {
             return Ok(());
         }
         matches.entry(env.to_owned()).or_default();
@@ -74,7 +84,7 @@ impl Compiler<'_> {
             }
             if let Some(nested) = item.get("subfilter") {
                 for (target, data) in nested.as_map().unwrap_or(&[]) {
-                    self.add_matches(env, &target.to_text(), data, matches)?;
+                    self.add_matches(env, &target.to_text(), &target.place(), data, matches)?;
                 }
                 continue;
             }
@@ -163,12 +173,12 @@ impl Compiler<'_> {
     }
 }
 
-fn match_type(items: &[Node]) -> Option<&str> {
-    items.iter().rev().find_map(|item| item.get("match")).and_then(Node::as_str)
+pub fn match_type(items: &[Node]) -> Option<&Node> {
+    items.iter().rev().find_map(|item| item.get("match"))
 }
 
 /// An environment with its targets.
-type Section = (String, Vec<(String, Node)>);
+type Section = (String, Vec<(String, Given)>);
 
 /// The sections of a top file: an environment and its targets.
 fn sections(top: &Node) -> Result<Vec<Section>, Diagnostic> {
@@ -182,7 +192,8 @@ fn sections(top: &Node) -> Result<Vec<Section>, Diagnostic> {
             let message = format!("the environment {name} must have a mapping of targets, not {}", targets.kind());
             return Err(Diagnostic::new(message).at(&env.place()));
         };
-        sections.push((name, pairs.iter().map(|(target, data)| (target.to_text(), data.clone())).collect()));
+        let given = |(target, data): &(Node, Node)| (target.to_text(), (target.place(), data.clone()));
+        sections.push((name, pairs.iter().map(given).collect()));
     }
     Ok(sections)
 }
@@ -222,12 +233,12 @@ fn merged(mut tops: IndexMap<String, Vec<Node>>, context: &Context<'_>) -> Resul
             for node in tops.values().flatten() {
                 for (env, targets) in sections(node)? {
                     let known = top.entry(env).or_default();
-                    for (target, data) in targets {
+                    for (target, (at, data)) in targets {
                         let data = match known.get(&target) {
-                            Some(before) => joined(before, &data),
+                            Some((_, before)) => joined(before, &data),
                             None => data,
                         };
-                        known.insert(target, data);
+                        known.insert(target, (at, data));
                     }
                 }
             }

@@ -80,6 +80,9 @@ impl fmt::Display for Place {
         match self.written() {
             Some((place, true)) => write!(f, "{}:{}:{}", place.source.name, place.line, place.column),
             Some((place, false)) => write!(f, "{}:{}", place.source.name, place.line),
+            None if self.source.origin.is_some() => {
+                write!(f, "{}: line {} of the rendered text", self.source.name, self.line)
+            }
             None => write!(f, "{}:{}:{}", self.source.name, self.line, self.column),
         }
     }
@@ -315,6 +318,7 @@ mod tests {
             "error: bad\n --> web.sls:3\n  |\n3 |   b: {{ x }}\n  |   ^^^^^^^^^^\n  this is rendered to:\n  |\n3 |   b: c: d\n  |       ^\n"
         );
         assert_eq!(Place::new(&shown, 1, 1, 1).to_string(), "web.sls:1:1");
+        assert_eq!(Place::new(&shown, 5, 1, 1).to_string(), "web.sls: line 5 of the rendered text");
     }
 
     #[test]

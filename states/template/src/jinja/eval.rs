@@ -105,7 +105,10 @@ impl<'a> Eval<'a> {
                 self.fuel = fuel;
                 Ok(())
             }
-            None => error("this template runs too long: it may never end"),
+            None => Err(Box::new(
+                Diagnostic::new("this template runs too long: it may never end")
+                    .hint("loops inside of one another multiply, and a macro may call itself more than once"),
+            )),
         }
     }
 

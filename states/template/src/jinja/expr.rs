@@ -55,7 +55,8 @@ impl Eval<'_> {
             ExprKind::Test { value, test, negated } => {
                 let value = self.expr(value)?;
                 let args = self.args(&test.args)?;
-                Value::Bool(self.test(&test.name, &value, &args)? != *negated)
+                let holds = self.test(&test.name, &value, &args).map_err(|why| self.at_name(why, "test", test))?;
+                Value::Bool(holds != *negated)
             }
             ExprKind::Not(inner) => Value::Bool(!self.truth(inner)?),
             ExprKind::Negative(inner) => operators::negative(&self.expr(inner)?)?,
@@ -236,12 +237,15 @@ impl Eval<'_> {
 
     pub(super) fn apply_filter(&mut self, value: Value, filter: &Filter) -> Result<Value, Error> {
         let args = self.args(&filter.args)?;
-        self.filter(&filter.name, value, args).map_err(|mut error| {
-            if error.message.starts_with("the filter ") {
-                error.place.get_or_insert_with(|| self.place(filter.span));
-            }
-            error
-        })
+        self.filter(&filter.name, value, args).map_err(|why| self.at_name(why, "filter", filter))
+    }
+
+    /// What is said of a filter or a test itself is shown at its name, not at its value.
+    fn at_name(&self, mut error: Error, kind: &str, named: &Filter) -> Error {
+        if error.message.starts_with(&format!("the {kind} ")) {
+            error.place.get_or_insert_with(|| self.place(named.span));
+        }
+        error
     }
 
     pub(super) fn filter(&mut self, name: &str, value: Value, args: Args) -> Result<Value, Error> {
