@@ -10,14 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use indexmap::IndexMap;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use proto::{
-    layout,
+    Map, Value, layout,
     message::{Query, Reply},
 };
+use serde_json::json;
 
 use crate::{cli::Global, client::Client, compat::Roots, error::Error, term};
 use folder::{TAG, cannot, make_private, parent_folder, sweep};
@@ -74,33 +76,49 @@ impl Cluster {
         self.folder.join("master")
     }
 
-    pub async fn start(&mut self, minions: u16, roots: Option<&Roots>, global: &Global) -> Result<(), Error> {
+    /// Starts a master and these minions, each with keys of its own for its configuration.
+    pub async fn start(
+        &mut self,
+        minions: &IndexMap<String, Map>,
+        master: &Map,
+        roots: Option<&Roots>,
+        global: &Global,
+    ) -> Result<(), Error> {
         let dir = self.master_dir();
         let root = dir.join("root");
-        let mut config = format!("interface: 127.0.0.1\nport: 0\nroot_dir: {}\nauto_accept: true\n", root.display());
+        let mut config = Map::new();
         for (key, folder) in roots.map(Roots::keys).unwrap_or_default() {
-            // A text in JSON is one in YAML too.
-            config += &format!("{key}: {{base: [{}]}}\n", serde_json::json!(folder));
+            config.insert(key.into(), json!({"base": [folder]}));
         }
-        self.daemon("master", "master", &dir, &config)?;
+        let own = [
+            ("interface", json!("127.0.0.1")),
+            ("port", json!(0)),
+            ("root_dir", json!(root)),
+            ("auto_accept", json!(true)),
+        ];
+        config.extend(own.map(|(key, value)| (key.to_owned(), value)));
+        config.extend(master.clone());
+        self.daemon("master", "master", &dir, config)?;
         let port = self.port(&root.join(layout::PORT_FILE)).await?;
-        for (index, id) in names(minions).into_iter().enumerate() {
-            let dir = self.folder.join(&id);
-            let role = id.trim_end_matches(|c: char| c.is_ascii_digit());
-            let config = format!(
-                "id: {id}\nmaster: '127.0.0.1:{port}'\nroot_dir: {}\ngrains:\n  role: {role}\n  rack: r{}\n",
-                dir.join("root").display(),
-                index % 2 + 1
-            );
-            self.daemon(&id, "minion", &dir, &config)?;
+        for (id, keys) in minions {
+            let dir = self.folder.join(id);
+            let own = [
+                ("id", json!(id)),
+                ("master", json!(format!("127.0.0.1:{port}"))),
+                ("root_dir", json!(dir.join("root"))),
+            ];
+            let own = own.map(|(key, value)| (key.to_owned(), value));
+            self.daemon(id, "minion", &dir, own.into_iter().chain(keys.clone()).collect())?;
         }
-        self.connected(minions.into(), global).await
+        self.connected(minions.len(), global).await
     }
 
-    fn daemon(&mut self, name: &str, command: &str, home: &Path, config: &str) -> Result<(), Error> {
+    fn daemon(&mut self, name: &str, command: &str, home: &Path, config: Map) -> Result<(), Error> {
         make_private(home)?;
         let prepare = || -> io::Result<Child> {
-            fs::write(home.join(command), config)?;
+            // Each key on a line of its own; a value in JSON is one in YAML too.
+            let line = |(key, value): (&String, &Value)| format!("{}: {value}\n", json!(key));
+            fs::write(home.join(command), config.iter().map(line).collect::<String>())?;
             let log = fs::File::create(home.join("log"))?;
             Command::new(std::env::current_exe()?)
                 .args(["--config-dir".as_ref(), home.as_os_str(), command.as_ref()])
@@ -214,27 +232,10 @@ pub fn program() -> Result<PathBuf, Error> {
     std::env::current_exe().map_err(|error| Error::nothing(format!("cannot find this program's file: {error}")))
 }
 
-/// `web1 web2 db1 web3 web4 db2 …`: something to aim at.
-pub fn names(count: u16) -> Vec<String> {
-    (0..count)
-        .map(|i| if i % 3 == 2 { format!("db{}", i / 3 + 1) } else { format!("web{}", i / 3 * 2 + i % 3 + 1) })
-        .collect()
-}
-
 /// The last lines of a daemon's log.
 fn log(daemon: &Daemon) -> String {
     let text = fs::read_to_string(daemon.home.join("log")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let tail = &lines[lines.len().saturating_sub(10)..];
     format!("the log of {} ends with\n{}", daemon.name, term::clean(&tail.join("\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minions_have_names_to_aim_at() {
-        assert_eq!(names(7), ["web1", "web2", "db1", "web3", "web4", "db2", "web5"]);
-    }
 }

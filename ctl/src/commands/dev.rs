@@ -1,11 +1,17 @@
 //! `ctl dev`: a real master and real minions in this terminal, gone when it ends.
 
+mod cast;
+
 use std::{
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
+use states::{
+    Diagnostic,
+    yaml::{self, Node},
+};
 use tokio::{
     process::Command,
     signal::unix::{Signal, SignalKind, signal},
@@ -14,11 +20,15 @@ use tokio::{
 use crate::{
     cli::Global,
     client::block_on,
-    cluster::{Cluster, folder, names, program},
+    cluster::{Cluster, folder, program},
     compat,
     error::{Error, Exit, Outcome},
     term,
 };
+use cast::Cast;
+
+/// Minions where nobody says how many.
+const MINIONS: u16 = 3;
 
 /// A master and minions to try things with, in this terminal
 ///
@@ -32,10 +42,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// How many minions
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    minions: u16,
-    /// State tree for them: a folder of SLS, or one with `salt` and `pillar` in it
+    /// How many minions [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    minions: Option<u16>,
+    /// State tree for them: a folder of SLS, or one with `salt` and `pillar` in it. Its `minions.yaml`
+    /// ({ID: {grains: …}}) names the minions, its `master.yaml` adds to the master's configuration
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
     /// A command line of ctl to run there; its exit code becomes ours
@@ -52,17 +63,21 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     }
     let start = Instant::now();
     let roots = args.tree.as_deref().map(compat::roots).transpose()?;
+    let cast = match &args.tree {
+        Some(tree) => Cast::of(tree, args.minions)?,
+        None => Cast::usual(args.minions.unwrap_or(MINIONS)),
+    };
     let mut cluster = Cluster::begin()?;
     let outcome = block_on(async {
         // From here on a signal is noticed, and does not end us before the cluster.
         let mut stop = Stop::listen()?;
         tokio::select! {
-            started = cluster.start(args.minions, roots.as_ref(), global) => started?,
+            started = cluster.start(&cast.minions, &cast.master, roots.as_ref(), global) => started?,
             () = stop.wait() => return Ok(Exit::INTERRUPTED),
         }
         match args.command.is_empty() {
             true => {
-                term::result(&welcome(&cluster, args.minions, start.elapsed()))?;
+                term::result(&welcome(&cluster, &cast, start.elapsed()))?;
                 stand(&mut cluster, &mut stop).await
             }
             false => carry_out(&cluster, &args.command, global, &mut stop).await,
@@ -70,6 +85,16 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     });
     cluster.end();
     outcome
+}
+
+/// Whether a mapping is a minion's configuration.
+fn for_minion(node: &Node) -> Result<(), Diagnostic> {
+    yaml::from_node::<minion::config::Keys>(node).map(drop)
+}
+
+/// Whether a mapping is a master's configuration.
+fn for_master(node: &Node) -> Result<(), Diagnostic> {
+    yaml::from_node::<master::Config>(node).map(drop)
 }
 
 /// Signals that end the cluster.
@@ -160,21 +185,25 @@ fn passed_on(global: &Global) -> Vec<String> {
     words
 }
 
-fn welcome(cluster: &Cluster, minions: u16, took: Duration) -> String {
+fn welcome(cluster: &Cluster, cast: &Cast, took: Duration) -> String {
     let called = std::env::args().next().filter(|name| name.contains('/')).unwrap_or_else(|| "ctl".into());
-    let names = names(minions);
+    let names: Vec<&str> = cast.minions.keys().map(String::as_str).collect();
     let shown = if names.len() > 12 {
         format!("{} … {}", names[..3].join(" "), names[names.len() - 1])
     } else {
         names.join(" ")
     };
-    let next =
-        ["run '*' test.ping", "run 'web*' cmd uptime", "run 'G@role:db' -- df -h /", "minion list", "event watch"]
-            .map(|words| format!("  {}\n", term::paint(term::BOLD, format_args!("{called} --dev {words}"))))
-            .concat();
+    let usual = ["run 'web*' cmd uptime", "run 'G@role:db' -- df -h /"];
+    let own = ["target 'G@os:*'", "apply '*' --test"];
+    let next = ["run '*' test.ping"].into_iter().chain(if cast.own { own } else { usual });
+    let next: String = next
+        .chain(["minion list", "event watch"])
+        .map(|words| format!("  {}\n", term::paint(term::BOLD, format_args!("{called} --dev {words}"))))
+        .collect();
     format!(
-        "A master and {minions} minions are running after {:.1} s: {shown}\n\nIn another terminal:\n{next}\n\
+        "A master and {} are running after {:.1} s: {shown}\n\nIn another terminal:\n{next}\n\
          Logs and all else are in {}\nCtrl-C ends it and removes that folder.\n",
+        crate::output::highstate::plural(names.len(), "minion"),
         took.as_secs_f64(),
         cluster.folder.display()
     )
