@@ -4,10 +4,13 @@ pub mod bind;
 mod cmd;
 mod cp;
 mod event;
+mod file;
 mod grains;
 mod mine;
 mod minion;
+mod pkg;
 mod saltutil;
+mod service;
 mod state;
 mod status;
 mod sys;
@@ -23,11 +26,13 @@ pub use cmd::{FROM_OPERATOR, split_words};
 static MODULES: &[&[Function]] = &[
     cmd::TABLE,
     cp::TABLE,
+    cp::MORE,
     event::TABLE,
     grains::TABLE,
     mine::TABLE,
     minion::TABLE,
     saltutil::TABLE,
+    service::TABLE,
     state::TABLE,
     status::TABLE,
     sys::TABLE,
@@ -35,7 +40,7 @@ static MODULES: &[&[Function]] = &[
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let own = MODULES.iter().copied().flatten();
+    let own = MODULES.iter().chain(file::TABLES).chain(pkg::TABLES).copied().flatten();
     states::functions::all().iter().copied().chain(own).map(|function| (function.name, function)).collect()
 });
 

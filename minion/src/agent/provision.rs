@@ -21,6 +21,14 @@ use crate::{
 const FILES: &[&str] = &["cp", "state"];
 /// Modules whose functions, or the templates that they render, may look at the pillar.
 const PILLAR: &[&str] = &["config", "defaults", "match", "mine", "pillar", "slsutil", "state"];
+/// Functions of other modules that render templates.
+const RENDER: &[&str] = &[
+    "cp.get_template",
+    "file.apply_template_on_contents",
+    "file.check_managed",
+    "file.check_managed_changes",
+    "file.manage_file",
+];
 
 /// What a job finds.
 pub struct Provision {
@@ -108,7 +116,7 @@ impl Inner {
         let kept = lock(&self.pillar).clone();
         match kept {
             Some(kept) if !fresh => return Ok(kept),
-            None if !PILLAR.contains(&module) => return Ok(Arc::default()),
+            None if !PILLAR.contains(&module) && !RENDER.contains(&function.as_str()) => return Ok(Arc::default()),
             _ => {}
         }
         let named = |name: &str| args.named.contains_key(name);

@@ -20,6 +20,25 @@ pub const REST: Param = Param { name: "*args", default: Some("") };
 /// Takes the named arguments that are left (`**kwargs`).
 pub const NAMED: Param = Param { name: "**kwargs", default: Some("") };
 
+/// A row of a table whose arguments are bound to its parameters before the function is called:
+/// `row!("m.f", Reads, [need("x")], call, "What it does.\n\n    ctl run '*' m.f x")`.
+macro_rules! row {
+    ($name:literal, $effect:ident, [$($param:expr),* $(,)?], $call:expr, $doc:literal $(,)?) => {
+        states::Function {
+            name: $name,
+            doc: $doc,
+            params: const { &[$($param),*] },
+            effect: states::Effect::$effect,
+            call: |context, args| {
+                let bound = $crate::exec::bind::bind($name, const { &[$($param),*] }, args)?;
+                let call: fn(&states::Context<'_>, &$crate::exec::bind::Bound) -> Result<proto::Value, states::CallError> = $call;
+                call(context, &bound)
+            },
+        }
+    };
+}
+pub(crate) use row;
+
 /// Arguments by parameter name; what was not given is not there.
 #[derive(Debug, Default)]
 pub struct Bound {

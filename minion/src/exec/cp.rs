@@ -1,12 +1,19 @@
 //! `cp.*` that put files of the tree onto the host; those that only look are `states::functions`'.
 //! Salt's `modules/cp.py`.
 
+mod more;
+mod web;
+
 use std::path::{Component, Path, PathBuf};
 
 use proto::{Args, Value};
 use states::{CallError, Context, Effect, Function, Host, call::Param, look::Kind};
 
+use web::Place;
+
 use super::bind::{Bound, NAMED, bind, need, text_of, truth, with};
+
+pub static MORE: &[Function] = more::TABLE;
 
 pub static TABLE: &[Function] = &[
     Function {
@@ -36,8 +43,9 @@ pub static TABLE: &[Function] = &[
     },
     Function {
         name: "cp.get_url",
-        doc: "Copies a file of the tree, or of the host, to a path, and gives that path; without a path, to the \
-              cache.\n\n    ctl run '*' cp.get_url salt://web/vimrc /etc/vimrc",
+        doc: "Copies a file of the tree, of the web, or of the host, to a path, and gives that path; without a path, \
+              to the cache; with `None` for the path, gives what is in it.\n\n    \
+              ctl run '*' cp.get_url https://example.org/vimrc /etc/vimrc",
         params: GET_URL,
         effect: Effect::Writes,
         call: get_url,
@@ -50,8 +58,7 @@ pub static TABLE: &[Function] = &[
         effect: Effect::Reads,
         call: |context, args| {
             let bound = bind("cp.cache_file", CACHE_FILE, args)?;
-            let kept = keep(context, &Source::read(context, &bound.need_text("path")?, &bound)?)?;
-            Ok(kept.map_or(Value::Bool(false), |path| shown(&path)))
+            keep_any(context, &bound.need_text("path")?, &bound)
         },
     },
     Function {
@@ -62,10 +69,7 @@ pub static TABLE: &[Function] = &[
         effect: Effect::Reads,
         call: |context, args| {
             let bound = bind("cp.cache_files", &[need("paths"), with("saltenv", "None")], args)?;
-            let one = |path: &Value| {
-                let kept = keep(context, &Source::read(context, &text_of(path), &bound)?)?;
-                Ok(kept.map_or(Value::Bool(false), |path| shown(&path)))
-            };
+            let one = |path: &Value| keep_any(context, &text_of(path), &bound);
             bound.list("paths").iter().map(one).collect::<Result<Vec<_>, _>>().map(Value::Array)
         },
     },
@@ -264,26 +268,55 @@ fn get_dir(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     Ok(written.into_iter().collect())
 }
 
+/// Where a file lies that was kept: one of the host stays where it is.
+fn keep_any(context: &Context<'_>, url: &str, bound: &Bound) -> Result<Value, CallError> {
+    let kept = match web::place(url)? {
+        Place::Here(path) => Some(path).filter(|path| context.look.stat(path).is_ok()),
+        Place::Web(url) => Some(web::keep(context, bound, &url)?),
+        Place::Tree => keep(context, &Source::read(context, url, bound)?)?,
+    };
+    Ok(kept.map_or(Value::Bool(false), |path| shown(&path)))
+}
+
 fn get_url(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let bound = bind("cp.get_url", GET_URL, args)?;
-    let url = bound.need_text("path")?;
-    let here = url.strip_prefix("file://").or_else(|| url.starts_with('/').then_some(url.as_str())).map(PathBuf::from);
-    if here.is_none() && !url.starts_with("salt://") {
-        return Err(CallError::arguments(format!("{url}: only salt:// and file:// can be copied")));
+    let (url, makedirs) = (bound.need_text("path")?, bound.flag("makedirs", false));
+    if bound.is_null("dest") {
+        return contents(context, &keep_any(context, &url, &bound)?);
     }
     let dest = bound.text("dest")?.unwrap_or_default();
-    let source = match &here {
-        Some(path) => Source { env: String::new(), path: path.to_string_lossy().into_owned() },
-        None => Source::read(context, &url, &bound)?,
-    };
-    match (here, dest.is_empty()) {
-        (Some(path), true) => Ok(shown(&path)),
-        (None, true) => Ok(keep(context, &source)?.map_or(Value::Bool(false), |path| shown(&path))),
-        (here, false) => match here.map_or_else(|| source.place(context), |path| Ok(Some(path)))? {
-            Some(from) => put(context, &from, &source, &dest, bound.flag("makedirs", false)),
-            None => Ok(Value::Bool(false)),
-        },
+    if dest.is_empty() {
+        return keep_any(context, &url, &bound);
     }
+    match web::place(&url)? {
+        Place::Here(path) => {
+            let source = Source { env: String::new(), path: path.to_string_lossy().into_owned() };
+            put(context, &path, &source, &dest, makedirs)
+        }
+        Place::Tree => {
+            let source = Source::read(context, &url, &bound)?;
+            match source.place(context)? {
+                Some(from) => put(context, &from, &source, &dest, makedirs),
+                None => Ok(Value::Bool(false)),
+            }
+        }
+        Place::Web(url) => {
+            context.host()?;
+            let kept = web::keep(context, &bound, &url)?;
+            let named = url.split(['?', '#']).next().unwrap_or(&url).to_owned();
+            let put = put(context, &kept, &Source { env: String::new(), path: named }, &dest, makedirs);
+            // It is where it was wanted.
+            let _ = std::fs::remove_file(&kept);
+            put
+        }
+    }
+}
+
+/// The text of a file that was kept, of at most 16 MiB.
+fn contents(context: &Context<'_>, kept: &Value) -> Result<Value, CallError> {
+    let Some(path) = kept.as_str() else { return Ok(Value::Bool(false)) };
+    let bytes = context.look.read(Path::new(path), 16 << 20).map_err(|error| CallError::failed(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&bytes).into())
 }
 
 fn cache_dir(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
