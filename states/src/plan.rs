@@ -106,6 +106,9 @@ pub enum StateError {
     Failed(String),
     #[error("{comment}")]
     WithChanges { comment: String, changes: Map },
+    /// Something is not there. In a dry run after a state that may bring it, that is no failure.
+    #[error("{0}")]
+    Missing(String),
     #[error("{0}")]
     Call(#[from] CallError),
 }
@@ -130,6 +133,10 @@ impl StateError {
 
 pub fn failed<T>(why: impl Into<String>) -> Result<T, StateError> {
     Err(StateError::failed(why))
+}
+
+pub fn missing<T>(why: impl Into<String>) -> Result<T, StateError> {
+    Err(StateError::Missing(why.into()))
 }
 
 pub type PlanFn = fn(&Call<'_>) -> Result<Plan, StateError>;

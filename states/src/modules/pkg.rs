@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use proto::{Map, Value};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::params::pkg as params;
 use crate::{
@@ -75,7 +75,7 @@ fn manager(call: &Call<'_>) -> Result<Manager, StateError> {
 fn targets(call: &Call<'_>) -> Result<Vec<Target>, StateError> {
     let (mut found, key) = (Vec::new(), if call.value("sources").is_some() { "sources" } else { "pkgs" });
     let Some(listed) = call.value(key) else {
-        let version = call.some_text("version").filter(|version| version != "latest");
+        let version = call.some_text("version");
         return check(vec![Target { name: call.name(), version, source: None }]);
     };
     let Value::Array(items) = listed else {
@@ -87,7 +87,7 @@ fn targets(call: &Call<'_>) -> Result<Vec<Target>, StateError> {
                 let text = Some(value::python_str(value)).filter(|text| !value.is_null() && !text.is_empty());
                 match key {
                     "sources" => Target { name: name.clone(), version: None, source: text },
-                    _ => Target { name: name.clone(), version: text.filter(|text| text != "latest"), source: None },
+                    _ => Target { name: name.clone(), version: text, source: None },
                 }
             })),
             other => found.push(Target { name: value::python_str(other), ..Target::default() }),
@@ -107,6 +107,7 @@ fn check(targets: Vec<Target>) -> Result<Vec<Target>, StateError> {
 
 fn wanted(target: &Target) -> String {
     match &target.version {
+        Some(condition) if condition.starts_with(['<', '>', '=']) => format!("{}{condition}", target.name),
         Some(version) => format!("{}={version}", target.name),
         None => target.name.clone(),
     }
@@ -143,6 +144,7 @@ fn installed(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let options = options(call);
     let now = manager.installed(call.look)?;
+    let targets = newest(call, &manager, targets, &now)?;
     let (met, open): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| is_met(target, &now));
     let open = if options.reinstall { met.iter().cloned().chain(open).collect() } else { open };
     if open.is_empty() {
@@ -157,7 +159,7 @@ fn installed(call: &Call<'_>) -> Result<Plan, StateError> {
         };
     }
     let names: Vec<String> = open.iter().map(wanted).collect();
-    let preview: Map = open.iter().map(|target| (target.name.clone(), would_be(target, &now))).collect();
+    let preview = if call.test { preview(call, &manager, &open)? } else { Map::new() };
     let comment = format!(
         "The following packages would be installed/updated: {}",
         open.iter().map(|target| target.name.as_str()).collect::<Vec<_>>().join(", ")
@@ -176,9 +178,28 @@ fn must_refresh(call: &Call<'_>) -> bool {
     call.flag("refresh", true) && call.value("sources").is_none()
 }
 
-fn would_be(target: &Target, now: &Versions) -> Json {
-    let old = version_of(now, &target.name).cloned().unwrap_or_default();
-    json!({"new": target.version.clone().unwrap_or_else(|| "installed".into()), "old": old})
+/// `version: latest` becomes the version that the repositories have.
+fn newest(call: &Call<'_>, manager: &Manager, targets: Vec<Target>, now: &Versions) -> Result<Vec<Target>, StateError> {
+    let is_latest = |target: &&Target| target.version.as_deref() == Some("latest");
+    let names: Vec<&str> = targets.iter().filter(is_latest).map(|target| target.name.as_str()).collect();
+    let known = manager.candidates(call.look, &names)?;
+    let resolve = |target: Target| match target.version.as_deref() {
+        Some("latest") => {
+            let there = known.get(&target.name).or_else(|| version_of(now, &target.name));
+            Target { version: there.cloned(), ..target }
+        }
+        _ => target,
+    };
+    Ok(targets.into_iter().map(resolve).collect())
+}
+
+/// What a dry run shows: the versions that the repositories have, as Salt does.
+fn preview(call: &Call<'_>, manager: &Manager, open: &[Target]) -> Result<Map, StateError> {
+    let unnamed = open.iter().filter(|target| target.version.is_none() && target.source.is_none());
+    let names: Vec<&str> = unnamed.map(|target| target.name.as_str()).collect();
+    let known = manager.candidates(call.look, &names)?;
+    let new = |target: &Target| known.get(&target.name).map_or("installed", String::as_str).to_owned();
+    Ok(open.iter().map(|target| (target.name.clone(), json!({"new": new(target), "old": ""}))).collect())
 }
 
 /// One installation.

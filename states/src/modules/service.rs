@@ -77,6 +77,11 @@ impl Service {
         [(self.name.clone(), true.into())].into_iter().collect()
     }
 
+    /// Where systemd is installed and does not run, nothing is known of services without a script.
+    fn offline(&self, call: &Call<'_>) -> bool {
+        self.manager == Manager::Scripts && !self.now.available && call.look.which("systemctl").is_some()
+    }
+
     fn missing(&self) -> String {
         format!("The named service {} is not available", self.name)
     }
@@ -109,6 +114,9 @@ fn toggle(call: &Call<'_>, run: bool) -> Result<Plan, StateError> {
     let enable = wanted_at_boot(call)?;
     let service = Service::of(call)?;
     let name = service.name.clone();
+    if service.offline(call) && !(call.test && call.look.expects_packages()) {
+        return Plan::keep("Running in OFFLINE mode. Nothing to do");
+    }
     if !service.now.available {
         return match (not_yet(call, &service, if run { "started" } else { "stopped" }), run) {
             (Some(plan), _) => plan,
@@ -152,7 +160,7 @@ fn act(
     let after = service.manager.status(host, name)?;
     let good = went.is_ok() && after.running == run;
     let mut changes = Map::new();
-    if after.running != service.now.running {
+    if after.running != service.now.running || !good {
         changes.insert(name.clone(), after.running.into());
     }
     let mut comment = match (good, run) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proto::Value;
 
+use super::accounts;
 use crate::{
     Command, Host, Look, Output,
     functions::truth,
@@ -22,11 +23,14 @@ pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value
     let mut command = Command {
         argv: vec![line.to_owned()],
         shell: Some(shell.into()),
-        cwd: text("cwd").map(Into::into),
+        cwd: text("cwd").map(Into::into).or_else(|| home(look, text("runas").or_else(|| text("user")).as_deref())),
         runas: text("runas").or_else(|| text("user")),
         group: text("group"),
         stdin: text("stdin").map(String::into_bytes),
-        env: environment(setting("env").as_ref())?,
+        env: surroundings(look, text("runas").or_else(|| text("user")).as_deref())
+            .into_iter()
+            .chain(environment(setting("env").as_ref())?)
+            .collect(),
         clean_env: setting("clean_env").is_some_and(|flag| truth(&flag)),
         umask: setting("umask").map(|mask| umask(&mask)).transpose()?.flatten(),
         timeout: setting("timeout").and_then(|value| seconds(&value)),
@@ -39,6 +43,41 @@ pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value
         command.env.push(("PATH".into(), format!("{more}:{old}")));
     }
     Ok(command)
+}
+
+/// What a command finds around it: English, and the home of the user it runs as.
+fn surroundings(look: &dyn Look, runas: Option<&str>) -> Vec<(String, String)> {
+    const LOCALE: [&str; 13] = [
+        "LC_CTYPE",
+        "LC_NUMERIC",
+        "LC_TIME",
+        "LC_COLLATE",
+        "LC_MONETARY",
+        "LC_MESSAGES",
+        "LC_PAPER",
+        "LC_NAME",
+        "LC_ADDRESS",
+        "LC_TELEPHONE",
+        "LC_MEASUREMENT",
+        "LC_IDENTIFICATION",
+        "LANGUAGE",
+    ];
+    let own = |(name, value): (&str, String)| (name.to_owned(), value);
+    let mut env: Vec<(String, String)> = LOCALE.map(|name| own((name, "C".into()))).to_vec();
+    if let Some(user) = runas.and_then(|name| accounts::user(look, name)) {
+        let of_user = [("USER", user.name.clone()), ("LOGNAME", user.name), ("HOME", user.home), ("SHELL", user.shell)];
+        env.extend(of_user.map(own));
+    }
+    env
+}
+
+/// Where a command starts if nobody says: in the home of the user it runs as.
+fn home(look: &dyn Look, runas: Option<&str>) -> Option<std::path::PathBuf> {
+    let home: std::path::PathBuf = match runas {
+        Some(name) => accounts::user(look, name)?.home.into(),
+        None => std::env::var_os("HOME")?.into(),
+    };
+    super::files::is_dir(look, &home).then_some(home)
 }
 
 fn seconds(value: &Value) -> Option<Duration> {

@@ -87,6 +87,9 @@ impl Runner<'_> {
         }
         let mut row = match plan(call) {
             Ok(plan) => self.carry_out(call, plan),
+            Err(StateError::Missing(why)) if call.test && call.look.expects_anything() => {
+                Row::ran(None, format!("{why}{BY_THEN}"), Map::new())
+            }
             Err(why) => Row::of_error(&why),
         };
         // `file.managed` checks the new file itself, before it is put in place.
@@ -123,6 +126,9 @@ impl Runner<'_> {
         Row::ran(None, comment, changes)
     }
 }
+
+/// What is said of something that is missing in a dry run, and may be brought by an earlier state.
+const BY_THEN: &str = "\nNote: an earlier state of this run would change the host, and may bring it.";
 
 fn find(call: &Call<'_>) -> Result<PlanFn, String> {
     let text = |key: &str| call.low.get(key).and_then(Value::as_str).unwrap_or("");

@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, HashSet},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use proto::Map;
@@ -22,6 +25,8 @@ pub struct Overlay<'a> {
     under: &'a dyn Look,
     files: Mutex<BTreeMap<PathBuf, Entry>>,
     expected: Mutex<HashSet<Expected>>,
+    /// Whether a command would have been run.
+    ran: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -53,7 +58,7 @@ fn gone() -> io::Error {
 
 impl<'a> Overlay<'a> {
     pub fn new(under: &'a dyn Look) -> Self {
-        Self { under, files: Mutex::default(), expected: Mutex::default() }
+        Self { under, files: Mutex::default(), expected: Mutex::default(), ran: AtomicBool::new(false) }
     }
 
     fn files(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Entry>> {
@@ -118,7 +123,22 @@ impl<'a> Overlay<'a> {
         self.files().insert(at, Entry::There(stat, content));
     }
 
+    /// A folder that is missing after a command would have been run may be there by then.
     fn needs_parent(&self, path: &Path) -> io::Result<()> {
+        match self.has_parent(path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound && self.expects_anything() => {
+                let missing: Vec<&Path> =
+                    path.ancestors().skip(1).take_while(|above| self.stat(above).is_err()).collect();
+                for folder in missing.into_iter().rev() {
+                    self.put(folder, fresh(Kind::Directory, 0o755, 0), Content::Folder);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn has_parent(&self, path: &Path) -> io::Result<()> {
         let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
         let kind = match self.follow(parent)? {
             (_, Found::Here(stat, _)) => stat.kind,
@@ -230,6 +250,10 @@ impl Look for Overlay<'_> {
         self.expected().contains(what)
     }
 
+    fn expects_anything(&self) -> bool {
+        self.ran.load(Ordering::Relaxed) || !self.expected().is_empty()
+    }
+
     fn expects_packages(&self) -> bool {
         self.expected().iter().any(|what| matches!(what, Expected::Package(_)))
     }
@@ -238,6 +262,7 @@ impl Look for Overlay<'_> {
 impl Host for Overlay<'_> {
     /// Nothing is run; the command seems to end well without output.
     fn run(&self, _command: &Command) -> io::Result<Output> {
+        self.ran.store(true, Ordering::Relaxed);
         Ok(Output::default())
     }
 

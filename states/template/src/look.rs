@@ -172,6 +172,11 @@ pub trait Look: Send + Sync {
     fn expects_packages(&self) -> bool {
         false
     }
+
+    /// Whether this is a dry run in which a command would have been run, which may have made anything.
+    fn expects_anything(&self) -> bool {
+        false
+    }
 }
 
 /// What may be changed on a host.

@@ -133,7 +133,7 @@ impl Job {
             return Plan::keep(format!("File {name} is in the correct state"));
         }
         let parent = self.name.parent().unwrap_or(Path::new("/"));
-        if target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent) {
+        if target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent) && !look.expects_anything() {
             return failed("Parent directory not present");
         }
         let shown = match target.old.is_some() || target.replaces_link {
@@ -298,7 +298,7 @@ fn empty_file(call: &Call<'_>, name: PathBuf, permissions: Permissions) -> Resul
     let make_dirs = call.flag("makedirs", false);
     let dirs = dir_permissions(call, &permissions)?;
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
-    if !make_dirs && !files::is_dir(call.look, &parent) {
+    if !make_dirs && !files::is_dir(call.look, &parent) && !call.look.expects_anything() {
         return failed("Parent directory not present");
     }
     let preview = serde_json::json!({ "newfile": shown });

@@ -145,7 +145,7 @@ pub const MODULE: StateModule = StateModule {
             name: "missing",
             doc: "Fails if something is at a path.\n\n    /etc/nologin:\n      file.missing",
             params: params::MISSING,
-            plan: remove::missing,
+            plan: remove::not_there,
         },
         State {
             name: "keyvalue",

@@ -8,7 +8,7 @@ use super::{directory::excluded, owner};
 use crate::{
     Host, Look,
     look::Kind,
-    plan::{Call, Done, Plan, StateError, failed},
+    plan::{Call, Done, Plan, StateError, missing},
     resource::{
         accounts,
         files::{self, LIMIT, Permissions},
@@ -19,7 +19,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     let mut name = super::path(call)?;
     let source = PathBuf::from(call.need("source")?);
     let Ok((_, stat)) = files::followed(call.look, &source) else {
-        return failed(format!("Source file \"{}\" is not present", source.display()));
+        return missing(format!("Source file \"{}\" is not present", source.display()));
     };
     let preserve = call.flag("preserve", false);
     let mut permissions = owner::permissions(call, "mode")?;
@@ -50,7 +50,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return failed(format!("The target directory {} is not present", parent.display()));
+        return missing(format!("The target directory {} is not present", parent.display()));
     }
     done.shrink_to_fit();
     let changes = json!({ to.as_str(): from });
@@ -103,7 +103,7 @@ pub fn rename(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return failed(format!("The target directory {} is not present", parent.display()));
+        return missing(format!("The target directory {} is not present", parent.display()));
     }
     let comment = format!("File \"{from}\" is set to be moved to \"{to}\"");
     Plan::change(comment, json!({}), move |doing| {
@@ -128,7 +128,7 @@ pub fn touch(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = path.display().to_string();
     let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return failed(format!("Directory not present to touch file {name}"));
+        return missing(format!("Directory not present to touch file {name}"));
     }
     let (atime, mtime) = (call.int("atime"), call.int("mtime"));
     let found = files::followed(call.look, &path).ok();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    plan::{Call, Done, Plan, StateError, failed},
+    plan::{Call, Done, Plan, StateError, failed, missing},
     resource::files,
 };
 
@@ -26,11 +26,11 @@ pub fn exists(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = call.name();
     match files::exists(call.look, &super::path(call)?) {
         true => Plan::keep(format!("Path {name} exists")),
-        false => failed(format!("Specified path {name} does not exist")),
+        false => missing(format!("Specified path {name} does not exist")),
     }
 }
 
-pub fn missing(call: &Call<'_>) -> Result<Plan, StateError> {
+pub fn not_there(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = call.name();
     match files::exists(call.look, &super::path(call)?) {
         false => Plan::keep(format!("Path {name} is missing")),

@@ -167,6 +167,17 @@ fn what_cannot_be_fails_with_its_reason() {
 }
 
 #[test]
+fn what_a_command_may_bring_is_no_failure_of_a_dry_run() {
+    let sls = "make:\n  cmd.run: []\n/etc/app/a:\n  file.managed:\n    - contents: x\n    - require:\n      - cmd: make\n\
+               /etc/app/b:\n  file.replace:\n    - pattern: a\n    - repl: b\n";
+    let rows = apply(&host(&[]), sls, true);
+    assert!(rows.iter().all(|row| row.1 == json!(null)), "{rows:?}");
+    assert!(rows[2].2.contains("an earlier state of this run"), "{}", rows[2].2);
+    let alone = apply(&host(&[]), "/etc/app/a:\n  file.managed:\n    - contents: x\n", true);
+    assert_eq!((&alone[0].1, alone[0].2.as_str()), (&json!(false), "Parent directory not present"));
+}
+
+#[test]
 fn a_difference_is_hidden_where_it_is_to_be() {
     let host = host(&[("/a", "secret\n")]);
     let rows = apply(&host, &sls("managed", "contents: other\nshow_changes: False"), false);

@@ -46,7 +46,7 @@ fn a_package_is_installed_once() {
     let host = host();
     let [test, first, second] = run(&host, "vim:\n  pkg.installed: []\n");
     assert_eq!(test.1, "The following packages would be installed/updated: vim");
-    assert_eq!(test.2, json!({"vim": {"new": "installed", "old": ""}}));
+    assert_eq!(test.2, json!({"vim": {"new": "9.0", "old": ""}}));
     assert_eq!(
         first,
         (
