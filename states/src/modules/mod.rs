@@ -4,10 +4,14 @@ mod cmd;
 mod cron;
 mod file;
 mod group;
+mod host;
 mod module;
 mod params;
 mod pkg;
 mod service;
+mod ssh_auth;
+mod ssh_known_hosts;
+mod sysctl;
 mod test;
 mod user;
 
@@ -19,9 +23,13 @@ pub const TABLE: &[StateModule] = &[
     cron::MODULE,
     file::MODULE,
     group::MODULE,
+    host::MODULE,
     module::MODULE,
     pkg::MODULE,
     service::MODULE,
+    ssh_auth::MODULE,
+    ssh_known_hosts::MODULE,
+    sysctl::MODULE,
     test::MODULE,
     user::MODULE,
 ];

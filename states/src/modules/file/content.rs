@@ -3,7 +3,6 @@
 use std::{path::Path, time::Duration};
 
 use proto::{Args, Map, Value};
-use sha2::Digest;
 
 use crate::{
     Command,
@@ -11,7 +10,7 @@ use crate::{
     diag::Source,
     functions::truth,
     plan::{Call, StateError, failed},
-    resource::files::LIMIT,
+    resource::{digest::digest, files::LIMIT},
     value,
 };
 
@@ -273,22 +272,6 @@ fn kind_of(digest: &str) -> &'static str {
         128 => "sha512",
         _ => "",
     }
-}
-
-/// The digest of some bytes in hexadecimal.
-pub fn digest(kind: &str, bytes: &[u8]) -> Option<String> {
-    fn hex(bytes: impl AsRef<[u8]>) -> String {
-        bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-    Some(match kind {
-        "md5" => hex(md5::Md5::digest(bytes)),
-        "sha1" => hex(sha1::Sha1::digest(bytes)),
-        "sha224" => hex(sha2::Sha224::digest(bytes)),
-        "sha256" => hex(sha2::Sha256::digest(bytes)),
-        "sha384" => hex(sha2::Sha384::digest(bytes)),
-        "sha512" => hex(sha2::Sha512::digest(bytes)),
-        _ => return None,
-    })
 }
 
 /// A text through a template engine, with the state's `defaults` and `context`.
