@@ -107,7 +107,7 @@ impl Work {
 
 fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     let (name, ips) = (call.name(), call.list("ip"));
-    let (comment, path) = (call.text_or("comment", ""), hosts::path(call.context().opts));
+    let (comment, path) = (call.text_or("comment", ""), hosts::path(call.context()));
     let table = Table::of(call.look, &path);
     let work = Work::of(&table, &name, &ips, &comment, call.flag("clean", false));
     let mut more = Map::new();
@@ -145,7 +145,7 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
 }
 
 fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
-    let (name, ips, path) = (call.name(), call.list("ip"), hosts::path(call.context().opts));
+    let (name, ips, path) = (call.name(), call.list("ip"), hosts::path(call.context()));
     let table = Table::of(call.look, &path);
     let told = |there: &str| {
         let line = |ip: &String| match table.has(ip, &name) {
@@ -167,7 +167,7 @@ fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
 }
 
 fn only(call: &Call<'_>) -> Result<Plan, StateError> {
-    let (ip, path) = (call.name(), hosts::path(call.context().opts));
+    let (ip, path) = (call.name(), hosts::path(call.context()));
     let old = Table::of(call.look, &path).get(&ip).map(|entry| entry.names.join(" ")).unwrap_or_default();
     let new = call.list("hostnames").iter().map(|name| name.trim()).collect::<Vec<_>>().join(" ");
     if old == new {

@@ -167,10 +167,10 @@ fn lines_of(said: &str, enc: Option<&str>) -> Vec<usize> {
 
 fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     let wanted = Wanted::of(call)?;
-    if call.test && wanted.key.is_some() && wanted.fingerprint.is_some() {
+    if wanted.key.is_some() && wanted.fingerprint.is_some() {
         return failed("Specify either \"key\" or \"fingerprint\", not both.");
     }
-    if call.test && wanted.key.is_some() && wanted.enc.is_none() {
+    if wanted.key.is_some() && wanted.enc.is_none() {
         return failed("Required argument \"enc\" if using \"key\" argument.");
     }
     let known = wanted.known(call.look)?;
@@ -231,6 +231,9 @@ fn save(wanted: Wanted, known: Vec<HostKey>, mut new: Vec<HostKey>) -> Result<Pl
     if let Some(key) = &wanted.key {
         let enc = wanted.enc.clone().unwrap_or_default();
         shown = json!([{"hostname": name, "enc": enc, "key": key}]);
+        if let Some(port) = wanted.port.filter(|port| *port != 22) {
+            shown[0]["port"] = port.into();
+        }
         new = vec![HostKey { hostname: name.clone(), enc, key: key.clone(), fingerprint: String::new() }];
     }
     let first = new.first().cloned();

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use proto::{Map, Value};
+use proto::Value;
 
 use super::lines;
-use crate::{Host, Look, plan::StateError};
+use crate::{Context, Host, Look, plan::StateError};
 
 /// An address with its names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,9 +25,11 @@ enum Line {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table(Vec<Line>);
 
-/// Where the file is: `hosts.file` of the configuration.
-pub fn path(opts: &Map) -> PathBuf {
-    opts.get("hosts.file").and_then(Value::as_str).unwrap_or("/etc/hosts").into()
+/// Where the file is: `hosts.file` of configuration, grains or pillar.
+pub fn path(context: &Context<'_>) -> PathBuf {
+    let sources = [context.opts, context.look.grains(), context.pillar];
+    let found = sources.iter().find_map(|source| source.get("hosts.file").and_then(Value::as_str));
+    found.unwrap_or("/etc/hosts").into()
 }
 
 impl Table {
