@@ -9,7 +9,10 @@ use std::{
 use proto::MinionId;
 use serde::Deserialize;
 
-use crate::{account::Account, term};
+use crate::{
+    account::Account,
+    term::{self, Region},
+};
 
 const QUIET_START: Duration = Duration::from_millis(400);
 const REDRAW: Duration = Duration::from_millis(100);
@@ -58,20 +61,48 @@ impl Step {
 
 pub struct Progress {
     on: bool,
-    /// How far each minion is that runs states now.
-    steps: BTreeMap<MinionId, Step>,
+    /// Where there is no terminal and answers come all at once at the end, a line now and then.
+    log: bool,
+    /// How far each minion is that runs states now, and since when.
+    steps: BTreeMap<MinionId, (Step, Instant)>,
+    /// States that failed, the latest last.
+    failures: Vec<String>,
     start: Instant,
     drawn: Option<Instant>,
+    region: Region,
 }
+
+/// Minions and failures that are shown at work, each.
+const AT_WORK: usize = 6;
+const FAILURES: usize = 3;
+/// How often a line is written where there is no terminal.
+const LOG: Duration = Duration::from_secs(15);
 
 impl Progress {
     pub fn new(wanted: bool) -> Self {
-        Self { on: wanted && term::interactive(), steps: BTreeMap::new(), start: Instant::now(), drawn: None }
+        Self {
+            on: wanted && term::interactive(),
+            log: false,
+            steps: BTreeMap::new(),
+            failures: Vec::new(),
+            start: Instant::now(),
+            drawn: None,
+            region: Region::default(),
+        }
+    }
+
+    /// Has a line written now and then where there is no terminal.
+    pub fn logging(self, wanted: bool) -> Self {
+        Self { log: wanted && !self.on, drawn: Some(self.start), ..self }
     }
 
     /// A state ended on a minion.
     pub fn step(&mut self, minion: MinionId, step: Step) {
-        self.steps.insert(minion, step);
+        if step.result == Some(false) {
+            self.failures.push(format!("{minion} failed {}", step.name()));
+            self.failures.drain(..self.failures.len().saturating_sub(FAILURES));
+        }
+        self.steps.insert(minion, (step, Instant::now()));
     }
 
     /// A minion has answered.
@@ -84,39 +115,45 @@ impl Progress {
         if self.on { REDRAW } else { Duration::from_secs(1) }
     }
 
+    fn due(&self) -> bool {
+        let every = if self.log { LOG } else { REDRAW };
+        let rested = self.drawn.is_none_or(|drawn| drawn.elapsed() >= every);
+        (self.on || self.log) && rested && self.start.elapsed() >= QUIET_START
+    }
+
     pub fn draw(&mut self, account: &Account) {
-        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW);
-        if !self.on || !due || self.start.elapsed() < QUIET_START {
+        if !self.due() {
             return;
         }
         self.drawn = Some(Instant::now());
-        term::control(&format!("\r\x1b[K{}", self.line(account, self.start.elapsed())));
+        match self.log {
+            true => term::complain(&format!("{}\n", line(account, self.start.elapsed()))),
+            false => self.region.draw(&self.lines(account)),
+        }
     }
 
     /// How far the one run on this host is: `▸ 45/100 file.managed motd · 2.1 s`.
     pub fn draw_step(&mut self, step: &Step) {
-        let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW);
-        if !self.on || !due || self.start.elapsed() < QUIET_START {
+        if !self.due() {
             return;
         }
         self.drawn = Some(Instant::now());
         let name = term::clean(&step.name());
-        let text = format!("▸ {} {name} · {:.1} s", step.far(), self.start.elapsed().as_secs_f64());
-        let width = term::error_width().unwrap_or(80).saturating_sub(1);
-        let text: String = text.chars().take(width.into()).collect();
-        term::control(&format!("\r\x1b[K{text}"));
+        self.region.draw(&[format!("▸ {} {name} · {:.1} s", step.far(), self.start.elapsed().as_secs_f64())]);
     }
 
-    fn line(&self, account: &Account, elapsed: Duration) -> String {
-        let width = term::error_width().unwrap_or(80).saturating_sub(1);
-        let text = line(account, elapsed) + &states(&self.steps);
-        text.chars().take(width.into()).collect()
+    fn lines(&self, account: &Account) -> Vec<String> {
+        let mut lines = vec![line(account, self.start.elapsed())];
+        lines.extend(self.failures.iter().map(|failure| format!("  {}", term::paint(term::BAD, term::clean(failure)))));
+        lines.extend(at_work(&self.steps));
+        lines
     }
 
-    /// Takes the line away, before anything else is printed.
+    /// Takes the lines away, before anything else is printed.
     pub fn clear(&mut self) {
-        if self.drawn.take().is_some() {
-            term::control("\r\x1b[K");
+        if !self.log {
+            self.drawn = None;
+            self.region.clear();
         }
     }
 }
@@ -130,10 +167,27 @@ fn line(account: &Account, elapsed: Duration) -> String {
     parts.join(" · ")
 }
 
-/// What is behind the most, as far as it is: ` · web7 at 3/100 pkg.installed nginx`.
-fn states(steps: &BTreeMap<MinionId, Step>) -> String {
-    let last = steps.iter().min_by_key(|(_, step)| step.number);
-    last.map_or(String::new(), |(minion, step)| format!(" · {minion} at {} {}", step.far(), term::clean(&step.name())))
+/// The minions that are behind the most: `  web7   3/100 after file.managed conf · 12 s`.
+fn at_work(steps: &BTreeMap<MinionId, (Step, Instant)>) -> Vec<String> {
+    let mut last: Vec<_> = steps.iter().collect();
+    last.sort_by_key(|(_, (step, _))| step.number);
+    let more = last.len().saturating_sub(AT_WORK);
+    last.truncate(AT_WORK);
+    let width = last.iter().map(|(minion, _)| minion.as_str().len()).max().unwrap_or(0).min(30);
+    let mut lines: Vec<String> = last
+        .iter()
+        .map(|(minion, (step, since))| {
+            let waited = match since.elapsed().as_secs() {
+                0 | 1 => String::new(),
+                seconds => format!(" · {seconds} s ago"),
+            };
+            format!("  {minion:width$}  {:>7} {}{waited}", step.far(), term::clean(&step.name()))
+        })
+        .collect();
+    if more > 0 {
+        lines.push(format!("  … and {more} more at work"));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -163,10 +217,24 @@ mod tests {
         let mut progress = Progress::new(false);
         progress.step("web1".parse().unwrap(), step(45));
         progress.step("web7".parse().unwrap(), step(3));
-        assert_eq!(states(&progress.steps), " · web7 at 3/100 pkg.installed nginx");
+        let expected = ["  web7    3/100 pkg.installed nginx", "  web1   45/100 pkg.installed nginx"];
+        assert_eq!(at_work(&progress.steps), expected);
         progress.ended(&"web7".parse().unwrap());
-        assert!(states(&progress.steps).contains("web1 at 45/100"));
+        assert_eq!(at_work(&progress.steps).len(), 1);
+        (0..20).for_each(|n| progress.step(format!("m{n}").parse().unwrap(), step(n)));
+        assert_eq!(at_work(&progress.steps).last().unwrap(), "  … and 15 more at work");
         assert!(step(1).line().unwrap().contains("changed"));
         assert!(Step::parse("no object").is_none());
+    }
+
+    #[test]
+    fn the_latest_failures_stay_in_sight() {
+        let mut progress = Progress::new(false);
+        for n in 0..5 {
+            let text = format!(r#"{{"id": "nginx", "function": "pkg.installed", "result": false, "number": {n}}}"#);
+            progress.step(format!("web{n}").parse().unwrap(), Step::parse(&text).unwrap());
+        }
+        let lines = progress.lines(&Account::default()).join("\n");
+        assert!(lines.contains("web4 failed pkg.installed nginx") && !lines.contains("web1 failed"), "{lines}");
     }
 }

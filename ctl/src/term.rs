@@ -48,10 +48,60 @@ pub fn width() -> Option<u16> {
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
-/// Columns of the terminal on standard error, if it is one.
-pub fn error_width() -> Option<u16> {
-    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
-    (size.ws_col > 0).then_some(size.ws_col)
+/// Columns and rows of the terminal on standard error; what most have where it does not say.
+pub fn screen() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}
+
+/// Lines at the end of the terminal that are drawn again and again in one place.
+#[derive(Debug, Default)]
+pub struct Region {
+    drawn: usize,
+}
+
+impl Region {
+    /// Draws these lines in place of those before, each cut to the terminal's width.
+    pub fn draw(&mut self, lines: &[String]) {
+        let (columns, rows) = screen();
+        let lines = &lines[..lines.len().min(rows.saturating_sub(1))];
+        let fitted: Vec<String> = lines.iter().map(|line| fit(line, columns.saturating_sub(1))).collect();
+        control(&format!("{}{}", self.erasure(), fitted.join("\n")));
+        self.drawn = lines.len();
+    }
+
+    /// Takes them away, before anything else is printed.
+    pub fn clear(&mut self) {
+        if self.drawn > 0 {
+            control(&self.erasure());
+            self.drawn = 0;
+        }
+    }
+
+    fn erasure(&self) -> String {
+        match self.drawn {
+            0 | 1 => "\r\x1b[K".to_owned(),
+            more => format!("\r\x1b[{}A\x1b[J", more - 1),
+        }
+    }
+}
+
+/// At most so many characters, not counting what colours them.
+pub fn fit(line: &str, columns: usize) -> String {
+    let (mut out, mut width, mut escape) = (String::new(), 0, false);
+    for c in line.chars() {
+        match (escape, c) {
+            (false, '\x1b') => escape = true,
+            (true, 'm') => escape = false,
+            (true, _) => {}
+            (false, _) if width == columns => continue,
+            (false, _) => width += 1,
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Text from a minion, safe to print: no escape sequences and no other control characters than
@@ -67,6 +117,12 @@ pub fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_to_the_terminal_and_its_colours_closed() {
+        assert_eq!(fit("short", 10), "short");
+        assert_eq!(fit("\x1b[31mlong text\x1b[0m", 4), "\x1b[31mlong\x1b[0m");
+    }
 
     #[test]
     fn a_minion_cannot_steer_the_terminal() {

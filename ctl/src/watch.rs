@@ -63,9 +63,9 @@ impl<'a> Watch<'a> {
         let deadline = patience.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
         Self {
             global,
-            returns,
             account: Account::default(),
-            progress: Progress::new(!global.quiet),
+            progress: Progress::new(!global.quiet).logging(!global.quiet && returns.at_the_end()),
+            returns,
             live: true,
             streamed: HashSet::new(),
             patience,

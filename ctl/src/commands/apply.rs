@@ -18,8 +18,9 @@ use crate::{
 ///   ctl apply web1 nginx pillar='{port: 8080}'
 ///   ctl apply '*' saltenv=dev queue=True    wait for a run that goes on already
 ///
-/// What failed is shown first, and what holds already is only counted: -v shows
-/// all. With --test, equal plans are shown once.
+/// What is the same on several minions is shown once; where much differs, it is
+/// shown state by state. What failed stands first, what holds already is only
+/// counted: -v shows all, --out highstate a block a minion as they come.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -68,7 +69,8 @@ pub fn run(args: Args, global: &Global) -> Outcome {
         given = given.with("test", true);
     }
     let mut options = args.options;
-    options.fold |= given.named.get("test").and_then(Value::as_bool).unwrap_or(false);
+    // What is the same on many hosts is shown once, unless each is asked for by `--out`.
+    options.fold |= global.out.is_none();
     let call = Call { target: args.selection.expression()?, function: dispatch::function("state.apply")?, args: given };
     dispatch::carry_out(global, call, &options, Format::Highstate)
 }

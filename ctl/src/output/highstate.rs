@@ -48,6 +48,9 @@ fn render_states(minion: &str, states: &Map, all: bool) -> String {
     let number = |state: &Value| state.get("__run_num__").and_then(Value::as_u64).unwrap_or(0);
     ordered.sort_by_key(|(_, state)| (!all && !failed(state), number(state)));
     let summary = Summary::of(ordered.iter().map(|(_, state)| *state));
+    if let Some(text) = nothing_to_apply(minion, states) {
+        return text;
+    }
     let mut text = format!("{}:\n", paint(summary.style(), minion));
     let total = ordered.len();
     ordered.retain(|(_, state)| all || worth_showing(state));
@@ -64,12 +67,27 @@ fn render_states(minion: &str, states: &Map, all: bool) -> String {
     text + &summary.render(minion)
 }
 
+/// Salt's row for a minion that no top file names: what it says of a log helps nobody here.
+fn nothing_to_apply(minion: &str, states: &Map) -> Option<String> {
+    let row = states.get("no_|-states_|-states_|-None")?;
+    let why = row.get("comment").and_then(Value::as_str).unwrap_or_default();
+    let why = why.split(" Please see ").next().unwrap_or_default();
+    let hint = "`ctl apply TARGET SLS` applies an SLS by name; a highstate needs a top.sls in a file root\n          \
+                that names this minion (`state.show_top` says what it gets)";
+    Some(format!(
+        "{}:\n    {}\n      {} {hint}\n",
+        paint(BAD, minion),
+        paint(BAD, term::clean(why)),
+        paint(term::HINT, "hint:")
+    ))
+}
+
 /// `1 state`, `3 states`.
 pub fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn failed(state: &Value) -> bool {
+pub fn failed(state: &Value) -> bool {
     state.get("result") == Some(&Value::Bool(false))
 }
 
@@ -131,7 +149,7 @@ fn render_state(key: &str, state: &Value, all: bool) -> String {
 }
 
 /// Where a state was written: the line, where the minion says it, or the SLS.
-fn place(state: &Value) -> Option<&str> {
+pub fn place(state: &Value) -> Option<&str> {
     state.get("__place__").or_else(|| state.get("__sls__")).and_then(Value::as_str)
 }
 
@@ -156,7 +174,7 @@ fn render_changes(style: Style, changes: Option<&Value>, all: bool) -> String {
     }
 }
 
-fn changed(changes: &Value) -> bool {
+pub fn changed(changes: &Value) -> bool {
     match changes {
         Value::Object(map) => !map.is_empty(),
         Value::Null => false,
@@ -175,7 +193,7 @@ fn style(state: &Value) -> Style {
 }
 
 #[derive(Default)]
-struct Summary {
+pub struct Summary {
     succeeded: usize,
     failed: usize,
     /// `result: None`: a dry run would change it.
@@ -186,7 +204,7 @@ struct Summary {
 }
 
 impl Summary {
-    fn of<'a>(states: impl Iterator<Item = &'a Value>) -> Self {
+    pub fn of<'a>(states: impl Iterator<Item = &'a Value>) -> Self {
         let mut summary = Self::default();
         for state in states {
             match state.get("result") {
@@ -211,7 +229,7 @@ impl Summary {
     }
 
     /// As Salt counts: what a dry run would change is among the succeeded.
-    fn render(&self, minion: &str) -> String {
+    pub fn render(&self, minion: &str) -> String {
         let (good, total) = (self.succeeded + self.unchanged_yet, self.succeeded + self.unchanged_yet + self.failed);
         let notes: Vec<String> = [("unchanged", self.unchanged_yet), ("changed", self.changed)]
             .into_iter()

@@ -1,10 +1,11 @@
 //! How results look. Standard output holds results only; machine formats hold no colour.
 
+pub mod fleet;
 pub mod highstate;
 pub mod nested;
 pub mod table;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 use clap::ValueEnum;
 use indexmap::IndexMap;
@@ -49,6 +50,11 @@ impl Returns {
     /// Whether somebody reads along, rather than a program.
     pub fn for_people(&self) -> bool {
         matches!(self.format, Format::Nested | Format::Highstate)
+    }
+
+    /// Whether people see nothing before the end.
+    pub fn at_the_end(&self) -> bool {
+        self.fold
     }
 
     /// Takes one minion's return in, and gives what is to be shown of it now.
@@ -139,14 +145,18 @@ fn folded(format: Format, returns: &[Arc<PairEnd>], all: bool) -> String {
     let essence = |value: &Value| if highstate::fits(value) { highstate::essence(value) } else { value.clone() };
     let mut groups: IndexMap<(String, bool), Vec<&PairEnd>> = IndexMap::new();
     for end in returns {
-        groups.entry((essence(&end.ret.value).to_string(), good(end))).or_default().push(end);
+        let essence = fleet::without(&essence(&end.ret.value).to_string(), end.minion.as_str());
+        groups.entry((essence, good(end))).or_default().push(end);
     }
     let mut groups: Vec<Vec<&PairEnd>> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut text = groups.iter().fold(String::new(), |text, group| {
         let first = group[0];
-        text + &block(format, &head(group), &first.ret.value, good(first), all)
+        text + &block(format, &head(group), &anyones(group), good(first), all)
     });
+    if format == Format::Highstate && returns.len() > 1 && text.lines().count() > SCREENS {
+        text = fleet(returns, all);
+    }
     if let [most, rest @ ..] = groups.as_slice()
         && returns.len() > 1
     {
@@ -155,23 +165,55 @@ fn folded(format: Format, returns: &[Arc<PairEnd>], all: bool) -> String {
     text
 }
 
+/// The value that a group shares, without the name of any of them.
+fn anyones<'a>(group: &[&'a PairEnd]) -> Cow<'a, Value> {
+    let first = group[0];
+    let text = || first.ret.value.to_string();
+    let common = (group.len() > 1 && !first.ret.value.is_boolean())
+        .then(|| serde_json::from_str(&fleet::without(&text(), first.minion.as_str())).ok())
+        .flatten();
+    common.map_or(Cow::Borrowed(&first.ret.value), Cow::Owned)
+}
+
+/// Lines of blocks that equal runs of states may take before they are shown state by state.
+const SCREENS: usize = 100;
+
+fn fleet(returns: &[Arc<PairEnd>], all: bool) -> String {
+    let runs: Vec<fleet::Run<'_>> = returns
+        .iter()
+        .map(|end| fleet::Run { minion: end.minion.as_str(), value: &end.ret.value, good: good(end) })
+        .collect();
+    fleet::render(&runs, all)
+}
+
 /// `118 minions: the same 3 changes; 2 differ`, or `118 the same, 2 differ` of what are no states.
 fn account(most: &[&PairEnd], differ: usize) -> String {
     let value = &most[0].ret.value;
     if !highstate::fits(value) {
         return if differ > 0 { format!("{} the same, {differ} differ\n", most.len()) } else { String::new() };
     }
+    if !good(most[0]) {
+        let rest = differing(differ);
+        return match most.len() + differ {
+            0 | 1 => String::new(),
+            _ => format!("{}: failed in the same way{rest}\n", highstate::plural(most.len(), "minion")),
+        };
+    }
     let what = match highstate::changes_in(value) {
         0 => "nothing changes".to_owned(),
         1 => "the same change".to_owned(),
         changes => format!("the same {changes} changes"),
     };
-    let rest = match differ {
+    let rest = differing(differ);
+    format!("{}: {what}{rest}\n", highstate::plural(most.len(), "minion"))
+}
+
+fn differing(count: usize) -> String {
+    match count {
         0 => String::new(),
         1 => "; 1 differs".to_owned(),
         many => format!("; {many} differ"),
-    };
-    format!("{}: {what}{rest}\n", highstate::plural(most.len(), "minion"))
+    }
 }
 
 fn head(group: &[&PairEnd]) -> String {
