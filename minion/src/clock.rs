@@ -31,6 +31,11 @@ impl MasterClock {
         }
     }
 
+    /// Whether the master has spoken.
+    pub fn is_known(&self) -> bool {
+        self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
+    }
+
     /// How far this host's clock is ahead of the master's, in microseconds.
     pub fn offset(&self) -> i64 {
         local_now() as i64 - self.now() as i64

@@ -269,6 +269,7 @@ impl Config {
             Diagnostic::new(format!("master_fingerprint: {error}")).hint("`ctl key show` on the master prints it")
         })?;
         let operators = keys.operators.as_ref().map(operators).transpose()?;
+        crate::checks::validate(&keys.checks).map_err(Diagnostic::new)?;
         let schedule = schedule(&keys)?;
         let startup = startup(&keys)?;
         let mut opts = given;

@@ -1,6 +1,7 @@
 //! Execution modules: what an operator can call. One file a module, one row a function.
 
 pub mod bind;
+mod check;
 mod cmd;
 mod cp;
 mod event;
@@ -24,6 +25,7 @@ pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well, for where there is no minion, is the one here.
 static MODULES: &[&[Function]] = &[
+    check::TABLE,
     cmd::TABLE,
     cp::TABLE,
     cp::MORE,

@@ -19,7 +19,7 @@ use proto::Map;
 use states::{Command, Host, Look, Output, Stat, call::Progress, look::Download};
 
 pub use files::copy;
-pub use process::OUTPUT_LIMIT;
+pub use process::{OUTPUT_LIMIT, run_bounded};
 pub use search::DEFAULT_PATH;
 
 /// Follows the commands that are run, for live output and for killing them.

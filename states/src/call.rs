@@ -93,6 +93,10 @@ pub trait Agent: Send + Sync {
     fn ask(&self, _question: proto::Question) -> Result<Vec<u8>, CallError> {
         Err(CallError::NoAgent)
     }
+    /// How far this host's clock is ahead of the master's, in microseconds; nothing without a master.
+    fn clock_offset(&self) -> Option<i64> {
+        None
+    }
     /// Whether the job that is calling was killed; what waits for long asks this now and then.
     fn cancelled(&self) -> bool {
         false

@@ -58,6 +58,10 @@ impl Agent for JobAgent {
         Ok(self.inner.stock().ask(question)?)
     }
 
+    fn clock_offset(&self) -> Option<i64> {
+        self.inner.clock.is_known().then(|| self.inner.clock.offset())
+    }
+
     fn cancelled(&self) -> bool {
         self.running.is_stopped()
     }

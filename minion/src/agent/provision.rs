@@ -20,7 +20,7 @@ use crate::{
 /// Modules whose functions use the tree whenever they are called.
 const FILES: &[&str] = &["cp", "state"];
 /// Modules whose functions, or the templates that they render, may look at the pillar.
-const PILLAR: &[&str] = &["config", "defaults", "match", "mine", "pillar", "slsutil", "state"];
+const PILLAR: &[&str] = &["check", "config", "defaults", "match", "mine", "pillar", "slsutil", "state"];
 /// Functions of other modules that render templates.
 const RENDER: &[&str] = &[
     "cp.get_template",

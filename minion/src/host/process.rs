@@ -48,10 +48,19 @@ pub fn probe(command: &Command) -> io::Result<Output> {
 }
 
 pub fn run(command: &Command, watch: &dyn Watch) -> io::Result<Output> {
+    run_within(command, watch, OUTPUT_LIMIT)
+}
+
+/// Runs a command that nobody watches, and keeps at most so many bytes of each of its outputs.
+pub fn run_bounded(command: &Command, limit: usize) -> io::Result<Output> {
+    run_within(command, &super::Unwatched, limit)
+}
+
+fn run_within(command: &Command, watch: &dyn Watch, limit: usize) -> io::Result<Output> {
     if watch.stopped() {
         return Err(io::Error::new(io::ErrorKind::Interrupted, "the job was killed"));
     }
-    let (child, pipes) = start(command)?;
+    let (child, pipes) = start(command, limit)?;
     let group = child.id();
     watch.started(group);
     let output = follow(child, pipes, command, watch);
@@ -66,7 +75,7 @@ struct Pipes {
     stderr: Option<Sink>,
 }
 
-fn start(command: &Command) -> io::Result<(Child, Pipes)> {
+fn start(command: &Command, limit: usize) -> io::Result<(Child, Pipes)> {
     let mut builder = builder(command)?;
     let (out, writer) = io::pipe()?;
     let mut err = None;
@@ -87,8 +96,8 @@ fn start(command: &Command) -> io::Result<(Child, Pipes)> {
     if let Some(stdin) = &stdin {
         unblock(stdin)?;
     }
-    let stderr = err.map(|pipe| Sink::new(pipe, Progress::Stderr)).transpose()?;
-    Ok((child, Pipes { stdin, stdout: Sink::new(out, Progress::Stdout)?, stderr }))
+    let stderr = err.map(|pipe| Sink::new(pipe, limit, Progress::Stderr)).transpose()?;
+    Ok((child, Pipes { stdin, stdout: Sink::new(out, limit, Progress::Stdout)?, stderr }))
 }
 
 /// `No such file or directory` alone does not say what was missing.
@@ -316,6 +325,7 @@ impl Pipes {
 /// Where one output goes: into memory up to the bound, and line by line to the watch.
 struct Sink {
     pipe: Option<PipeReader>,
+    limit: usize,
     kept: Vec<u8>,
     truncated: bool,
     line: Vec<u8>,
@@ -323,9 +333,9 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(pipe: PipeReader, wrap: fn(String) -> Progress) -> io::Result<Self> {
+    fn new(pipe: PipeReader, limit: usize, wrap: fn(String) -> Progress) -> io::Result<Self> {
         unblock(&pipe)?;
-        Ok(Self { pipe: Some(pipe), kept: Vec::new(), truncated: false, line: Vec::new(), wrap })
+        Ok(Self { pipe: Some(pipe), limit, kept: Vec::new(), truncated: false, line: Vec::new(), wrap })
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -345,7 +355,7 @@ impl Sink {
     }
 
     fn take(&mut self, bytes: &[u8], watch: &dyn Watch) {
-        let room = OUTPUT_LIMIT - self.kept.len();
+        let room = self.limit - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.truncated |= bytes.len() > room;
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {

@@ -1,0 +1,120 @@
+//! Health checks: what is looked at on this host, and what is said of it.
+//!
+//! `config` reads `checks:`, `range` and `perf` are the thresholds and figures of the monitoring
+//! plugins' guidelines, `kinds` has one file a check, `run` runs many at once.
+
+mod config;
+mod kinds;
+mod perf;
+mod range;
+mod run;
+
+use std::{path::PathBuf, time::Duration};
+
+use proto::Value;
+use serde::Serialize;
+use serde_json::json;
+
+pub use config::{Configured, Source, configured, validate};
+pub use perf::Perf;
+pub use range::{Range, Thresholds};
+pub use run::run;
+
+/// How a check ended, in the order of the plugins' exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    Ok,
+    Warning,
+    Critical,
+    Unknown,
+}
+
+impl Status {
+    /// What an exit code of a plugin means.
+    pub fn of_code(code: i32) -> Self {
+        match code {
+            0 => Self::Ok,
+            1 => Self::Warning,
+            2 => Self::Critical,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The worse of two: CRITICAL above WARNING above UNKNOWN above OK.
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |status| match status {
+            Self::Ok => 0,
+            Self::Unknown => 1,
+            Self::Warning => 2,
+            Self::Critical => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub status: Status,
+    /// One line. It begins with the thing that it is about.
+    pub output: String,
+    pub perfdata: Vec<Perf>,
+    /// What a plugin printed below its first line.
+    pub long: Option<String>,
+}
+
+impl Found {
+    pub fn new(status: Status, output: impl Into<String>) -> Self {
+        Self { status, output: output.into(), perfdata: Vec::new(), long: None }
+    }
+
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::new(Status::Unknown, why)
+    }
+
+    pub fn with(mut self, perf: Perf) -> Self {
+        self.perfdata.push(perf);
+        self
+    }
+}
+
+/// A row of what `check.run` gives.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub name: String,
+    pub found: Found,
+    pub duration: Duration,
+}
+
+impl Row {
+    pub fn to_value(&self) -> Value {
+        let mut row = json!({
+            "name": self.name,
+            "status": self.found.status,
+            "output": self.found.output,
+            "perfdata": self.found.perfdata,
+            "duration": (self.duration.as_secs_f64() * 1e6).round() / 1e3,
+        });
+        if let Some(long) = &self.found.long {
+            row["long_output"] = long.as_str().into();
+        }
+        row
+    }
+}
+
+/// What a check may know beside the host itself.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// How far this host's clock is ahead of the master's, in microseconds; `None` without a master.
+    pub offset: Option<i64>,
+    /// How long the check may take.
+    pub timeout: Duration,
+    /// Where a check keeps what it saw the last time.
+    pub memory: Option<PathBuf>,
+}
+
+/// One kind of check, configured. What goes wrong while looking is UNKNOWN, with the reason.
+pub trait Check: Send + Sync {
+    fn look(&self, scene: &Scene) -> Result<Found, String>;
+}

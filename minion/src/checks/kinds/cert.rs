@@ -1,0 +1,153 @@
+//! `cert`: how long a certificate in a file holds.
+
+use std::{fs, time::SystemTime};
+
+use jiff::{civil::DateTime, tz::TimeZone};
+use serde::Deserialize;
+
+use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cert {
+    /// A file in PEM or DER; of several certificates the first to end counts.
+    path: String,
+    /// Days that are left.
+    #[serde(default)]
+    warning: Option<Range>,
+    #[serde(default)]
+    critical: Option<Range>,
+}
+
+impl Check for Cert {
+    fn look(&self, _: &Scene) -> Result<Found, String> {
+        let path = &self.path;
+        let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+        let ends: Option<Vec<i64>> = certificates(&bytes).iter().map(|der| end_of(der)).collect();
+        let end = ends.and_then(|ends| ends.into_iter().min());
+        let end = end.ok_or_else(|| format!("{path} has no certificate that can be read"))?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+        Ok(self.judge((end - now) as f64 / 86400.0))
+    }
+}
+
+impl Cert {
+    fn judge(&self, days: f64) -> Found {
+        let thresholds = Thresholds::or(self.warning.as_ref(), self.critical.as_ref(), ["21:", "7:"]);
+        let status = if days < 0.0 { Status::Critical } else { thresholds.judge(days) };
+        let output = match days < 0.0 {
+            true => format!("{} ended {:.0} days ago", self.path, -days),
+            false => format!("{} ends in {:.0} days{}", self.path, days.floor(), thresholds.reason(status)),
+        };
+        Found::new(status, output).with(Perf::new("days", (days * 10.0).round() / 10.0, "").judged(&thresholds))
+    }
+}
+
+/// The certificates of a file in DER.
+fn certificates(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let text = String::from_utf8_lossy(bytes);
+    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let found: Vec<Vec<u8>> = blocks
+        .filter_map(|block| {
+            let inside: String = block.split("-----END").next()?.split_whitespace().collect();
+            states::base64::decode(&inside)
+        })
+        .collect();
+    if found.is_empty() { vec![bytes.to_vec()] } else { found }
+}
+
+/// One element of DER: its tag, what is in it, and what follows.
+fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            (digits.iter().fold(0usize, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (inside, rest) = rest.split_at_checked(length)?;
+    Some((tag, inside, rest))
+}
+
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// When a certificate ends, in seconds since 1970 (RFC 5280: certificate, what is signed of it:
+/// version, number, algorithm, issuer, validity).
+fn end_of(der: &[u8]) -> Option<i64> {
+    let (SEQUENCE, certificate, _) = element(der)? else { return None };
+    let (SEQUENCE, mut signed, _) = element(certificate)? else { return None };
+    if let (VERSION, _, rest) = element(signed)? {
+        signed = rest;
+    }
+    for _ in ["number", "algorithm", "issuer"] {
+        (_, _, signed) = element(signed)?;
+    }
+    let (SEQUENCE, validity, _) = element(signed)? else { return None };
+    let (_, _, rest) = element(validity)?;
+    let (tag, time, _) = element(rest)?;
+    let text = std::str::from_utf8(time).ok()?;
+    let digits = text.strip_suffix('Z').filter(|digits| digits.chars().all(|c| c.is_ascii_digit()))?;
+    let full = match (tag, digits.len()) {
+        (UTC_TIME, 12) if &digits[..2] < "50" => format!("20{digits}"),
+        (UTC_TIME, 12) => format!("19{digits}"),
+        (GENERALIZED_TIME, 14) => digits.to_owned(),
+        _ => return None,
+    };
+    let number = |from: usize, to: usize| full[from..to].parse::<i8>().ok();
+    let time = DateTime::new(
+        full[..4].parse().ok()?,
+        number(4, 6)?,
+        number(6, 8)?,
+        number(8, 10)?,
+        number(10, 12)?,
+        number(12, 14)?,
+        0,
+    );
+    Some(time.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate with nothing in it but its times.
+    fn made(tag: u8, time: &str) -> Vec<u8> {
+        let wrap = |tag: u8, inside: &[u8]| [&[tag, inside.len() as u8], inside].concat();
+        let validity = [wrap(UTC_TIME, b"200101000000Z"), wrap(tag, time.as_bytes())].concat();
+        let fields = [
+            wrap(VERSION, &[2, 1, 2]),
+            wrap(2, &[7]),
+            wrap(SEQUENCE, &[]),
+            wrap(SEQUENCE, &[]),
+            wrap(SEQUENCE, &validity),
+        ];
+        wrap(SEQUENCE, &wrap(SEQUENCE, &fields.concat()))
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_read_in_both_forms() {
+        assert_eq!(end_of(&made(UTC_TIME, "261121000000Z")), Some(1_795_219_200));
+        assert_eq!(end_of(&made(GENERALIZED_TIME, "20510101000000Z")), Some(2_556_144_000));
+        assert_eq!(end_of(&made(UTC_TIME, "991121000000Z")), Some(943_142_400));
+        for bad in ["261321000000Z", "2611210000Z", "26112100000xZ", "261121000000"] {
+            assert_eq!(end_of(&made(UTC_TIME, bad)), None, "{bad}");
+        }
+        let whole = made(UTC_TIME, "261121000000Z");
+        for cut in 0..whole.len() {
+            assert_eq!(end_of(&whole[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn days_that_are_left_are_judged() {
+        let cert = Cert { path: "x".into(), warning: None, critical: None };
+        let statuses = [30.0, 20.0, 6.9, -1.0].map(|days| cert.judge(days).status);
+        assert_eq!(statuses, [Status::Ok, Status::Warning, Status::Critical, Status::Critical]);
+    }
+}

@@ -1,0 +1,111 @@
+//! The kinds of checks: one file each, one row in the table.
+
+mod cert;
+mod clock;
+mod cpu;
+mod disk;
+mod dns;
+mod file;
+mod http;
+mod load;
+mod log;
+mod memory;
+mod mount;
+mod plugin;
+mod port;
+mod process;
+mod reboot_required;
+mod service;
+mod systemd;
+mod tcp;
+mod uptime;
+mod users;
+
+use proto::Value;
+use serde::de::DeserializeOwned;
+
+use super::Check;
+
+/// A kind of check: its name, what it looks at, and how its options are read.
+pub struct Kind {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub read: fn(Value) -> Result<Box<dyn Check>, String>,
+}
+
+pub static TABLE: &[Kind] = &[
+    Kind { name: "cert", doc: "Days until a certificate in a file (`path`) ends.", read: read::<cert::Cert> },
+    Kind {
+        name: "clock",
+        doc: "How far this host's clock is from the master's, in seconds.",
+        read: read::<clock::Clock>,
+    },
+    Kind {
+        name: "cpu",
+        doc: "How busy the processors are, in percent, over `window` seconds.",
+        read: read::<cpu::Cpu>,
+    },
+    Kind { name: "disk", doc: "How full file systems are, in percent of space and inodes.", read: read::<disk::Disk> },
+    Kind { name: "dns", doc: "Whether a name has addresses, and those that are expected.", read: read::<dns::Dns> },
+    Kind { name: "file", doc: "Whether a file is there, its age, its size, what is in it.", read: read::<file::File> },
+    Kind { name: "http", doc: "What a web server answers.", read: read::<http::Http> },
+    Kind { name: "load", doc: "The load averages.", read: read::<load::Load> },
+    Kind {
+        name: "log",
+        doc: "Lines of a file that match a pattern and are new since the last time.",
+        read: read::<log::Log>,
+    },
+    Kind { name: "memory", doc: "How much of the memory is used, in percent.", read: read::<memory::Memory> },
+    Kind { name: "mount", doc: "Whether something is mounted at a path.", read: read::<mount::Mount> },
+    Kind { name: "plugin", doc: "What a monitoring plugin says.", read: read::<plugin::Plugin> },
+    Kind { name: "port", doc: "Whether a program of this host listens on a port.", read: read::<port::Port> },
+    Kind { name: "process", doc: "How many processes run, all or of a name.", read: read::<process::Process> },
+    Kind {
+        name: "reboot_required",
+        doc: "Whether packages ask for a restart of the host.",
+        read: read::<reboot_required::RebootRequired>,
+    },
+    Kind { name: "service", doc: "Whether a service runs.", read: read::<service::Service> },
+    Kind { name: "swap", doc: "How much of the swap space is used, in percent.", read: read::<memory::Swap> },
+    Kind { name: "systemd", doc: "Units of systemd that have failed.", read: read::<systemd::Systemd> },
+    Kind { name: "tcp", doc: "Whether a port can be connected to, and what is said there.", read: read::<tcp::Tcp> },
+    Kind { name: "uptime", doc: "How long the host has been up.", read: read::<uptime::Uptime> },
+    Kind { name: "users", doc: "How many users are logged in.", read: read::<users::Users> },
+];
+
+pub fn find(name: &str) -> Option<&'static Kind> {
+    TABLE.iter().find(|kind| kind.name == name)
+}
+
+fn read<C: Check + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn Check>, String> {
+    match serde_json::from_value::<C>(options) {
+        Ok(check) => Ok(Box::new(check)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A text file of `/proc` or the like.
+fn text(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_file_has_its_row_and_every_kind_refuses_what_it_does_not_know() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/checks/kinds");
+        let files = std::fs::read_dir(folder).unwrap().flatten().filter(|file| file.file_name() != "mod.rs").count();
+        // `swap` lives beside `memory`.
+        assert_eq!(TABLE.len(), files + 1);
+        assert!(TABLE.is_sorted_by_key(|kind| kind.name));
+        for kind in TABLE {
+            let why = (kind.read)(json!({"no_such_option": 1})).err().unwrap_or_default();
+            assert!(why.contains("no_such_option"), "{}: {why}", kind.name);
+            assert!(kind.doc.ends_with('.'), "{}", kind.name);
+        }
+    }
+}

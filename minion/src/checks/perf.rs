@@ -1,0 +1,127 @@
+//! Figures behind a plugin's first line: `'label'=value[UOM];[warn];[crit];[min];[max]`.
+
+use serde::Serialize;
+
+use super::Thresholds;
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Perf {
+    pub label: String,
+    /// `None`: it could not be measured (`U`).
+    pub value: Option<f64>,
+    pub uom: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+impl Perf {
+    pub fn new(label: impl Into<String>, value: f64, uom: &str) -> Self {
+        let value = Some(value).filter(|value| value.is_finite());
+        Self { label: label.into(), value, uom: uom.to_owned(), warn: None, crit: None, min: None, max: None }
+    }
+
+    pub fn judged(mut self, thresholds: &Thresholds) -> Self {
+        self.warn = thresholds.warning.as_ref().map(ToString::to_string);
+        self.crit = thresholds.critical.as_ref().map(ToString::to_string);
+        self
+    }
+
+    pub fn between(mut self, min: f64, max: f64) -> Self {
+        (self.min, self.max) = (Some(min), Some(max));
+        self
+    }
+}
+
+/// Figures of a plugin that are kept at most.
+const MOST: usize = 256;
+
+/// What can be read of a line of figures; what cannot is left out.
+pub fn parse(text: &str) -> Vec<Perf> {
+    let (mut found, mut rest) = (Vec::new(), text.trim_start());
+    while let Some((label, after)) = label(rest) {
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        found.extend(figure(label, &after[..end]));
+        rest = after[end..].trim_start();
+        if found.len() >= MOST {
+            break;
+        }
+    }
+    found
+}
+
+/// A label and what stands behind its equals sign. In quotes, two quotes are one.
+fn label(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('\'') else {
+        let (label, rest) = text.split_once('=')?;
+        // What has no equals sign before the next figure is no figure.
+        return match label.rsplit_once(char::is_whitespace) {
+            Some((_, label)) => Some((label.to_owned(), rest)),
+            None => Some((label.to_owned(), rest)),
+        };
+    };
+    let (mut label, mut rest) = (String::new(), quoted);
+    loop {
+        let at = rest.find('\'')?;
+        label.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.strip_prefix('\'') {
+            Some(more) => (label, rest) = (label + "'", more),
+            None => return Some((label, rest.strip_prefix('=')?)),
+        }
+    }
+}
+
+fn figure(label: String, text: &str) -> Option<Perf> {
+    let mut parts = text.split(';');
+    let first = parts.next()?;
+    // Some locales write a comma.
+    let first = first.replace(',', ".");
+    let digits = first.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(first.len());
+    let (value, uom) = match first.as_str() {
+        "U" => (None, String::new()),
+        _ => (Some(first[..digits].parse().ok()?), first[digits..].to_owned()),
+    };
+    let mut text = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+    let (warn, crit) = (text(), text());
+    let mut number = || text()?.parse().ok();
+    let (min, max) = (number(), number());
+    (!label.is_empty()).then_some(Perf { label, value, uom, warn, crit, min, max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_as_the_guidelines_write_them() {
+        let found =
+            parse("time=0.012s;5;10;0;30 'free space (''/'')'=12.5%;~:80;@90:95 users=U bad x=abc size=1024KB;;;0");
+        let shown: Vec<_> = found.iter().map(|perf| (perf.label.as_str(), perf.value, perf.uom.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("time", Some(0.012), "s"),
+                ("free space ('/')", Some(12.5), "%"),
+                ("users", None, ""),
+                ("size", Some(1024.0), "KB")
+            ]
+        );
+        assert_eq!((found[0].warn.as_deref(), found[0].min, found[0].max), (Some("5"), Some(0.0), Some(30.0)));
+        assert_eq!((found[1].warn.as_deref(), found[1].crit.as_deref()), (Some("~:80"), Some("@90:95")));
+    }
+
+    #[test]
+    fn what_is_no_figure_does_no_harm() {
+        for bad in ["", "=", "'", "'a", "'a'b", "a=", "x=;;;;", "= = =", "'='='='"] {
+            assert!(parse(bad).len() <= 1, "{bad:?}");
+        }
+        assert_eq!(parse(&"a=1 ".repeat(100_000)).len(), MOST);
+    }
+}
