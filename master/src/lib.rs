@@ -10,17 +10,16 @@ mod events;
 mod files;
 mod fleet;
 mod grains;
-#[allow(dead_code, unused_imports, reason = "the orchestrator, on its way here, uses the rest")]
 mod jobs;
 mod keys;
 mod mine;
 mod operators;
+mod orchestrations;
 mod pillar;
 mod pki;
 mod process;
 mod provision;
 mod server;
-#[allow(dead_code, reason = "the orchestrator, on its way here, uses the rest")]
 mod store;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
@@ -107,6 +106,7 @@ pub async fn run(
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
 
+    orchestrations::take_up(&master).await;
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
     let acks = tokio::spawn(acknowledge(master.clone()));
     let git = master.git.clone().map(|git| tokio::spawn(provision::keep_git(git)));
@@ -206,6 +206,7 @@ async fn assemble(
         mine,
         parts: Semaphore::new(server::questions::PARTS),
         started: std::time::Instant::now(),
+        orchestrations: orchestrations::Orchestrations::default(),
     }))
 }
 

@@ -39,6 +39,21 @@ pub fn job_ret(jid: JobId, minion: &MinionId) -> String {
     format!("salt/job/{jid}/ret/{minion}")
 }
 
+/// An orchestration began.
+pub fn run_new(jid: JobId) -> String {
+    format!("salt/run/{jid}/new")
+}
+
+/// An orchestration ended.
+pub fn run_ret(jid: JobId) -> String {
+    format!("salt/run/{jid}/ret")
+}
+
+/// A stage of an orchestration ended.
+pub fn stage_ended(jid: JobId) -> String {
+    format!("overstate/run/{jid}/stage")
+}
+
 /// A minion connected.
 pub fn minion_start(minion: &MinionId) -> String {
     format!("salt/minion/{minion}/start")

@@ -101,6 +101,10 @@ pub trait Agent: Send + Sync {
     fn cancelled(&self) -> bool {
         false
     }
+    /// What only modules of other crates know how to ask (an orchestration's fleet).
+    fn beyond(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
 }
 
 impl<'a> Context<'a> {

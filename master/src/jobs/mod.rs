@@ -32,8 +32,8 @@ use crate::{
     store::{JobRecord, Store, StoreError},
 };
 use live::{Again, LiveJob, verdict};
-pub use run::Part;
 pub(crate) use run::fault;
+pub use run::{Part, Started};
 pub use watch::{Note, Watch};
 
 /// Jobs whose pairs have not all ended, at once.

@@ -244,7 +244,7 @@ fn record(
         comment: request.options.comment.clone(),
         request: signed,
         expected: expected.into(),
-        expires: jid.micros() + ttl * 1_000_000,
+        expires: jid.micros().max(clock::now()) + ttl * 1_000_000,
         tree,
         authority,
         parent,

@@ -5,9 +5,9 @@
 //! environments it is not compiled again within `pillar_cache_ttl`. The last one of each minion is
 //! also what `I@` targets look at.
 
-mod allowed;
+pub(crate) mod allowed;
 mod commands;
-mod look;
+pub(crate) mod look;
 mod workers;
 
 use std::{

@@ -129,6 +129,16 @@ fn minions(master: &Master, id: Option<MinionId>) -> Result<Reply, Fault> {
     }
 }
 
+/// For `salt.wheel` of orchestrations; gives the ids that it was done to.
+pub(crate) async fn change_keys(master: &Master, act: &'static str, glob: &str) -> Result<Vec<String>, Fault> {
+    let changed = match act {
+        "accept" => accept(master, glob, proto::Map::new(), false).await?,
+        "reject" => reject(master, glob).await?,
+        _ => delete(master, glob).await?,
+    };
+    Ok(if let Reply::Changed(ids) = changed { ids } else { Vec::new() })
+}
+
 /// The ids of keys in one of these states that match a glob.
 fn keys_like(master: &Master, glob: &str, states: &[KeyState]) -> Result<Vec<MinionId>, Fault> {
     let matcher = globset::GlobBuilder::new(glob)

@@ -19,6 +19,9 @@ use proto::{
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+pub(crate) use admin::change_keys;
+pub(crate) use operator::Caller;
+
 use crate::{
     clock,
     events::Events,
@@ -28,6 +31,7 @@ use crate::{
     keys::Keys,
     mine::Mine,
     operators::Operators,
+    orchestrations::Orchestrations,
     pillar::Pillars,
     store::{Audit, Store},
 };
@@ -61,6 +65,7 @@ pub struct Master {
     /// Acknowledgements that are in no hurry.
     pub acks: Acks,
     pub started: Instant,
+    pub orchestrations: Orchestrations,
 }
 
 impl Master {
@@ -98,7 +103,7 @@ impl Master {
         }
     }
 
-    async fn audit(&self, caller: &operator::Caller, action: &str, outcome: &str) {
+    pub(crate) async fn audit(&self, caller: &operator::Caller, action: &str, outcome: &str) {
         let audit = Audit {
             at: clock::now(),
             operator: caller.operator.name.to_string(),
@@ -116,6 +121,7 @@ impl Master {
         json!({
             "version": env!("CARGO_PKG_VERSION"), "uptime": self.started.elapsed().as_secs(), "minions": minions,
             "connected": connected, "open_jobs": jobs, "open_pairs": pairs,
+            "orchestrations": self.orchestrations.count(),
             "return_pool_free": self.return_pool.available_permits(),
             "refused": self.counters.all().map(|(name, count)| (name.to_owned(), count.into())).collect::<proto::Map>(),
         })

@@ -15,6 +15,7 @@ use super::{Master, farewell};
 use crate::{
     access, clock,
     jobs::{Note, fault},
+    orchestrations::{self, Followed, News},
     server::admin,
     store::Store,
 };
@@ -46,7 +47,7 @@ impl Answers {
 
 /// What is known of who asks.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     pub operator: OperatorEntry,
     pub origin: String,
 }
@@ -107,6 +108,12 @@ async fn answer(master: Arc<Master>, caller: Caller, query: Query, answers: Answ
         Query::Job { jid } => return show_job(&master, &caller, jid, &answers).await,
         Query::Events { tag } => return events(&master, &caller, &tag, &answers).await,
         Query::Kill { jid } => kill(&master, &caller, jid).await,
+        Query::Plan(wanted) => {
+            orchestrations::plan(&master, &caller, *wanted).await.map(|plan| Reply::Plan(Box::new(plan)))
+        }
+        Query::Orchestrate { request, follow } => {
+            return orchestrate(&master, &caller, request, follow, &answers).await;
+        }
         query => admin::answer(&master, &caller, query).await,
     };
     match result {
@@ -133,8 +140,53 @@ async fn run(master: &Master, caller: &Caller, request: proto::sign::Signed, fol
     }
 }
 
+async fn orchestrate(
+    master: &Arc<Master>,
+    caller: &Caller,
+    request: proto::sign::Signed,
+    follow: bool,
+    answers: &Answers,
+) {
+    match orchestrations::start(master, caller, request).await {
+        Err(fault) => {
+            master.audit(caller, "orchestrate", &fault.message).await;
+            answers.fault(fault).await;
+        }
+        Ok(followed) if follow => pass_on_news(followed, answers).await,
+        Ok(followed) => {
+            answers.give(Reply::Orchestration(Box::new(followed.start))).await;
+        }
+    }
+}
+
+/// What happens to an orchestration, from its start to its end.
+async fn pass_on_news(followed: Followed, answers: &Answers) {
+    let Followed { start, mut news } = followed;
+    if !answers.give(Reply::Orchestration(Box::new(start))).await {
+        return;
+    }
+    while let Some(news) = news.recv().await {
+        match news {
+            News::Stage(note) => {
+                if !answers.give(Reply::Stage(note)).await {
+                    return;
+                }
+            }
+            News::Ended(end) => {
+                if answers.give(Reply::Orchestrated(Box::new((*end).clone()))).await {
+                    answers.give(Reply::Done).await;
+                }
+                return;
+            }
+        }
+    }
+}
+
 /// Takes the same right as to end it where it runs.
 async fn kill(master: &Master, caller: &Caller, jid: JobId) -> Result<Reply, Fault> {
+    if let Some(jobs) = orchestrations::kill(master, caller, jid).await? {
+        return Ok(Reply::Stopped { jobs });
+    }
     let ended = || {
         let hint = format!("`ctl job show {jid}` shows how");
         fault(FaultKind::NotFound, format!("job {jid} is not open (any more)"), Some(hint))
@@ -156,6 +208,11 @@ async fn follow_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answ
     if let Err(fault) = access::permit_admin(&caller.operator, "job.follow") {
         return answers.fault(fault).await;
     }
+    match orchestrations::follow(master, jid).await {
+        Ok(Some(followed)) => return pass_on_news(followed, answers).await,
+        Ok(None) => {}
+        Err(fault) => return answers.fault(fault).await,
+    }
     match master.jobs.follow(jid).await {
         Ok(Some(notes)) => pass_on(&master.store, notes, answers).await,
         Ok(None) => answers.fault(admin::no_job(jid)).await,
@@ -168,6 +225,14 @@ async fn follow_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answ
 async fn show_job(master: &Master, caller: &Caller, jid: JobId, answers: &Answers) {
     if let Err(fault) = access::permit_admin(&caller.operator, "job.list") {
         return answers.fault(fault).await;
+    }
+    match orchestrations::detail(master, jid).await {
+        Ok(None) => {}
+        Ok(Some(detail)) => {
+            answers.give(Reply::OrchestrationDetail(Box::new(detail))).await;
+            return;
+        }
+        Err(fault) => return answers.fault(fault).await,
     }
     let (detail, ended) = match master.jobs.detail(jid).await {
         Ok(Some(found)) => found,

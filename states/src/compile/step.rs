@@ -1,9 +1,12 @@
 //! The steps of a run, and the kinds of requisites between them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Chunk;
 
 /// Requisites by their weight: of several that bind one state, the heaviest decide its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     Onfail,
     OnfailAny,

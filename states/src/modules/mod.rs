@@ -42,7 +42,15 @@ fn module(name: &str) -> Option<&'static StateModule> {
 /// How a state function plans; `mod_watch` is what a module does when something it watches has
 /// changed.
 pub fn find(name: &str, fun: &str) -> Option<PlanFn> {
-    let module = module(name)?;
+    function(module(name)?, fun)
+}
+
+/// The same among other modules.
+pub fn find_in(modules: &[StateModule], name: &str, fun: &str) -> Option<PlanFn> {
+    function(modules.iter().find(|module| module.name == name)?, fun)
+}
+
+fn function(module: &StateModule, fun: &str) -> Option<PlanFn> {
     match fun {
         "mod_watch" => module.watch,
         _ => module.states.iter().find(|state| state.name == fun).map(|state| state.plan),

@@ -13,7 +13,7 @@ use crate::{
     Context,
     compile::{Chunk, Kind, Step},
     modules,
-    plan::{Call, Doing, Plan, PlanFn, StateError},
+    plan::{Call, Doing, Plan, PlanFn, StateError, StateModule},
 };
 
 impl Runner<'_> {
@@ -78,7 +78,7 @@ impl Runner<'_> {
     }
 
     fn called(&self, call: &Call<'_>) -> Row {
-        let plan = match find(call) {
+        let plan = match find(call, self.settings.modules) {
             Ok(plan) => plan,
             Err(why) => return Row { ran: true, ..Row::not_run(false, why) },
         };
@@ -130,10 +130,12 @@ impl Runner<'_> {
 /// What is said of something that is missing in a dry run, and may be brought by an earlier state.
 const BY_THEN: &str = "\nNote: an earlier state of this run would change the host, and may bring it.";
 
-fn find(call: &Call<'_>) -> Result<PlanFn, String> {
+fn find(call: &Call<'_>, more: &[StateModule]) -> Result<PlanFn, String> {
     let text = |key: &str| call.low.get(key).and_then(Value::as_str).unwrap_or("");
     let (module, fun) = (text("state"), text("fun"));
-    modules::find(module, fun).ok_or_else(|| modules::not_available(module, fun))
+    modules::find(module, fun)
+        .or_else(|| modules::find_in(more, module, fun))
+        .ok_or_else(|| modules::not_available(module, fun))
 }
 
 /// `no_log`: nothing of what a state did is shown.

@@ -16,6 +16,7 @@ mod status;
 mod tests;
 
 use std::{
+    collections::HashMap,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -35,10 +36,11 @@ use crate::{
     Context, Look,
     compile::{Chunk, Group, Kind, Step},
     functions::truth,
+    plan::StateModule,
 };
 
 /// How to run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Only say what would be done.
     pub test: bool,
@@ -46,11 +48,16 @@ pub struct Settings {
     pub failhard: bool,
     /// States with `parallel: True` that run at once.
     pub parallel: usize,
+    /// State modules beside ours (`salt` of orchestrations).
+    pub modules: &'static [StateModule],
+    /// Rows that are known by tag, from before an interruption: their states are not run again, nor
+    /// is anything told of them.
+    pub known: HashMap<String, Row>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { test: false, failhard: false, parallel: 16 }
+        Self { test: false, failhard: false, parallel: 16, modules: &[], known: HashMap::new() }
     }
 }
 
@@ -193,9 +200,13 @@ impl Runner<'_> {
     /// Runs a step, or notes why it does not run.
     fn finish(&self, index: usize, status: Status) {
         let step = &self.steps[index];
-        let (mut row, called) = match self.refusal(index, status) {
-            Some(row) => (row, false),
-            None => (self.perform(index, status), true),
+        let known = if step.trial { None } else { self.settings.known.get(&step.chunk.tag()) };
+        let (mut row, called) = match known.cloned() {
+            Some(row) => (row, true),
+            None => match self.refusal(index, status) {
+                Some(row) => (row, false),
+                None => (self.perform(index, status), true),
+            },
         };
         if !step.trial || !called {
             row.number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -203,7 +214,7 @@ impl Runner<'_> {
         if row.start.is_empty() {
             row.start = clock();
         }
-        if !step.trial {
+        if !step.trial && known.is_none() {
             (self.shown)(&step.chunk, &row);
         }
         let failhard = step.chunk.data.get("failhard").map_or(self.settings.failhard, truth);

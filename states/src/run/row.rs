@@ -1,6 +1,7 @@
 //! One line of a run's result.
 
 use proto::{Map, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     compile::Chunk,
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// How a state ended, as Salt shows it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// `None`: a dry run that would change something.
     pub result: Option<bool>,

@@ -7,8 +7,9 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("template", &["proto"]),
     ("states", &["template", "proto"]),
+    ("orchestrate", &["states", "proto"]),
     ("minion", &["states", "proto"]),
-    ("master", &["states", "proto"]),
+    ("master", &["orchestrate", "states", "proto"]),
     ("ctl", &["master", "minion", "states", "proto"]),
     ("tests", &["ctl", "master", "minion", "states", "proto"]),
 ];
@@ -81,7 +82,8 @@ fn names_crate(line: &str, krate: &str) -> bool {
 fn what_runs_jobs_and_states_is_not_async() {
     let mut findings = Vec::new();
     for file in files_ending(".rs") {
-        let sync = ["states/src/", "states/template/src/", "minion/src/exec/", "minion/src/host/"];
+        let sync =
+            ["states/src/", "states/template/src/", "states/orchestrate/src/", "minion/src/exec/", "minion/src/host/"];
         if !sync.iter().any(|folder| file.starts_with(folder)) {
             continue;
         }

@@ -1,0 +1,262 @@
+//! The fleet as the master gives it to an orchestration. Its methods block: they are called from
+//! the threads of the runner, never from those of the sockets.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use orchestrate::{
+    Fleet,
+    fleet::{Child, Follow, Listen, Matched, Note, Refused, Side},
+};
+use proto::{
+    Args, JobId, MinionId, Outcome, Request, RunOptions, Value, event,
+    job::PairEnd,
+    message::{
+        Absent, Fault, FaultKind,
+        orchestration::{Call, StageEvent},
+    },
+};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc},
+};
+
+use super::live::Live;
+use crate::{
+    jobs::{self, Part, Started},
+    server::Master,
+    store::StoreError,
+};
+
+/// Children of the past whose minions answered long ago are read from the store; a return that is
+/// on its way to the disk is asked for again so often, 100 ms apart.
+const TRIES: usize = 600;
+
+/// For a plan, without a `live`; for a run, with one.
+pub struct Desk {
+    pub master: Arc<Master>,
+    pub runtime: Handle,
+    pub live: Option<Arc<Live>>,
+}
+
+impl Desk {
+    fn live(&self) -> Result<&Arc<Live>, Refused> {
+        self.live.as_ref().ok_or_else(|| Refused::Other("nothing is run for a plan".into()))
+    }
+
+    /// Waits for something, unless the orchestration is killed meanwhile.
+    fn wait<T>(&self, what: impl Future<Output = T>) -> Result<T, Refused> {
+        let live = self.live()?;
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                why = live.dead() => Err(why),
+                value = what => Ok(value),
+            }
+        })
+    }
+
+    async fn publish_now(&self, step: &str, call: &Call, options: &RunOptions) -> Result<Child, Refused> {
+        let live = self.live()?;
+        live.alive()?;
+        let (master, jobs) = (&self.master, &self.master.jobs);
+        let jid = match live.next_child(step) {
+            Some(jid) => match master.store.job_record(jid).await.map_err(stored)? {
+                Some(record) => {
+                    let expected = record.expected.to_vec();
+                    let absent = master.fleet.absent(&expected);
+                    return Ok(Child { jid, expected, absent });
+                }
+                // Written down, and never published.
+                None => jid,
+            },
+            None => {
+                let jid = jobs.next_jid();
+                master.store.child(live.jid, step.to_owned(), jid).await.map_err(stored)?;
+                live.add_child(step, jid);
+                // Just added, and asked for by this very call.
+                jid
+            }
+        };
+        let operator = master.operators.by_key(&live.authority.key);
+        let operator = operator.ok_or_else(|| {
+            Refused::Other(format!("{} is no operator (any more), who started the orchestration", live.operator))
+        })?;
+        let id = step.split("_|-").nth(1).unwrap_or(step);
+        let request = Request {
+            nonce: rand::random(),
+            operator: operator.name.clone(),
+            target: call.target.clone(),
+            function: call.function.clone(),
+            args: call.args.clone(),
+            valid_until: live.valid_until,
+            options: RunOptions { comment: Some(format!("stage {id} of {}", live.jid)), ..options.clone() },
+        };
+        let part = Part { parent: live.jid, authority: live.authority.clone(), tree: live.tree };
+        let Started { start, notes } =
+            jobs.run_part(&master.keys, &operator, &live.origin, request, jid, part).await.map_err(refused)?;
+        if let Some(notes) = notes {
+            live.keep_stream(jid, notes);
+        }
+        Ok(Child { jid, expected: start.expected, absent: start.absent })
+    }
+}
+
+fn stored(error: StoreError) -> Refused {
+    Refused::Other(error.to_string())
+}
+
+fn refused(fault: Fault) -> Refused {
+    let text = match fault.hint {
+        Some(hint) => format!("{}\n  hint: {hint}", fault.message),
+        None => fault.message,
+    };
+    if fault.kind == FaultKind::NoMatch { Refused::NoMatch(text) } else { Refused::Other(text) }
+}
+
+impl Fleet for Desk {
+    fn resolve(&self, target: &str) -> Result<Matched, Refused> {
+        let fleet = &self.master.fleet;
+        let parsed = fleet.parse(target).map_err(|error| Refused::Other(error.to_string()))?;
+        if fleet.asks_pillar(&parsed) {
+            self.runtime.block_on(self.master.pillars.learn());
+        }
+        let minions = fleet.resolve(&parsed);
+        if minions.is_empty() {
+            let hint = fleet.nearest(target).map(|hint| format!(" ({hint})")).unwrap_or_default();
+            return Err(Refused::NoMatch(format!("no minion matches '{target}'{hint}")));
+        }
+        let absent = fleet.absent(&minions).into_iter().map(|Absent { minion, since }| (minion, since)).collect();
+        Ok(Matched { minions, absent })
+    }
+
+    fn publish(&self, step: &str, call: &Call, options: &RunOptions) -> Result<Child, Refused> {
+        let live = self.live()?;
+        // Not cut off by a kill: what is written down is published, or known not to be.
+        let child = self.runtime.block_on(self.publish_now(step, call, options))?;
+        let what = StageEvent::Job {
+            jid: child.jid,
+            function: call.function.to_string(),
+            expected: child.expected.len() as u32,
+            absent: child.absent.clone(),
+        };
+        live.tell(step, what);
+        Ok(child)
+    }
+
+    fn follow(&self, child: &Child) -> Result<Box<dyn Follow + '_>, Refused> {
+        let notes = match self.live()?.take_stream(child.jid) {
+            Some(notes) => notes,
+            None => self
+                .runtime
+                .block_on(self.master.jobs.follow(child.jid))
+                .map_err(stored)?
+                .ok_or_else(|| Refused::Other(format!("job {} is not known any more", child.jid)))?,
+        };
+        Ok(Box::new(Following { desk: self, notes }))
+    }
+
+    fn stop(&self, child: JobId) {
+        if let Ok(live) = self.live() {
+            self.runtime.block_on(self.master.jobs.kill(child, &live.operator));
+        }
+    }
+
+    fn listen(&self) -> Box<dyn Listen + '_> {
+        Box::new(Listening { desk: self, events: self.master.events.subscribe() })
+    }
+
+    fn call(&self, step: &str, side: Side, function: &str, args: &Args) -> Result<Value, Refused> {
+        self.live()?.alive()?;
+        super::runners::call(self, step, side, function, args)
+    }
+
+    fn pause(&self, step: &str, length: Duration) -> Result<(), Refused> {
+        let live = self.live()?;
+        live.alive()?;
+        if live.is_behind(step) {
+            return Ok(());
+        }
+        self.wait(tokio::time::sleep(length))
+    }
+
+    fn counts(&self, step: &str, ends: &[(Outcome, u32)], open: u32) {
+        if let Some(live) = &self.live {
+            live.tell(step, StageEvent::Counts { ends: ends.to_vec(), open });
+        }
+    }
+
+    fn failed(&self, step: &str, minion: &MinionId, why: &str) {
+        if let Some(live) = &self.live {
+            live.tell(step, StageEvent::Failed { minion: minion.clone(), why: why.to_owned() });
+        }
+    }
+
+    fn says(&self, step: &str, text: String) {
+        if let Some(live) = &self.live {
+            live.tell(step, StageEvent::Says(text));
+        }
+    }
+
+    fn send_event(&self, tag: &str, data: Value) -> Result<(), Refused> {
+        if !event::may_publish(tag) {
+            return Err(Refused::Other(format!("nobody but the bus itself may publish {tag}")));
+        }
+        self.master.events.send(tag.to_owned(), data);
+        Ok(())
+    }
+}
+
+struct Following<'a> {
+    desk: &'a Desk,
+    notes: mpsc::UnboundedReceiver<jobs::Note>,
+}
+
+impl Follow for Following<'_> {
+    fn next(&mut self, patience: Duration) -> Result<Note, Refused> {
+        loop {
+            let note = self.desk.wait(tokio::time::timeout(patience, self.notes.recv()))?;
+            return Ok(match note {
+                Err(_) => Note::Quiet,
+                Ok(None | Some(jobs::Note::Done)) => Note::Done,
+                Ok(Some(jobs::Note::Ended(end, _))) => Note::Ended(end),
+                Ok(Some(jobs::Note::Stored(jid, minion))) => match self.desk.wait(end_of(self.desk, jid, &minion))? {
+                    Some(end) => Note::Ended(end),
+                    None => continue,
+                },
+                Ok(Some(jobs::Note::Absent(absent))) => Note::Absent(absent),
+                Ok(Some(jobs::Note::Present(minion))) => Note::Present(minion),
+                Ok(Some(jobs::Note::Output(..))) => continue,
+            });
+        }
+    }
+}
+
+async fn end_of(desk: &Desk, jid: JobId, minion: &MinionId) -> Option<Arc<PairEnd>> {
+    for _ in 0..TRIES {
+        match desk.master.store.end_of(jid, minion).await {
+            Ok(Some(end)) => return Some(Arc::new(end)),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, %jid, %minion, "cannot read a return"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    None
+}
+
+struct Listening<'a> {
+    desk: &'a Desk,
+    events: broadcast::Receiver<Arc<event::Event>>,
+}
+
+impl Listen for Listening<'_> {
+    fn next(&mut self, patience: Duration) -> Result<Option<Arc<event::Event>>, Refused> {
+        match self.desk.wait(tokio::time::timeout(patience, self.events.recv()))? {
+            Ok(Ok(event)) => Ok(Some(event)),
+            // Events that came too fast are lost; the wait goes on.
+            Ok(Err(broadcast::error::RecvError::Lagged(_))) | Err(_) => Ok(None),
+            Ok(Err(broadcast::error::RecvError::Closed)) => {
+                Err(Refused::Other("the master tells no events any more".into()))
+            }
+        }
+    }
+}
