@@ -176,6 +176,7 @@ impl Fleet for Desk {
         if live.is_behind(step) {
             return Ok(());
         }
+        let _clock = self.runtime.enter();
         self.wait(tokio::time::sleep(length))
     }
 
@@ -213,6 +214,7 @@ struct Following<'a> {
 
 impl Follow for Following<'_> {
     fn next(&mut self, patience: Duration) -> Result<Note, Refused> {
+        let _clock = self.desk.runtime.enter();
         loop {
             let note = self.desk.wait(tokio::time::timeout(patience, self.notes.recv()))?;
             return Ok(match note {
@@ -250,6 +252,7 @@ struct Listening<'a> {
 
 impl Listen for Listening<'_> {
     fn next(&mut self, patience: Duration) -> Result<Option<Arc<event::Event>>, Refused> {
+        let _clock = self.desk.runtime.enter();
         match self.desk.wait(tokio::time::timeout(patience, self.events.recv()))? {
             Ok(Ok(event)) => Ok(Some(event)),
             // Events that came too fast are lost; the wait goes on.

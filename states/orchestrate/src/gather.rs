@@ -48,6 +48,7 @@ pub fn gather(fleet: &dyn Fleet, step: &str, child: &Child, rules: &Rules) -> Re
         begun,
         told: None,
         counts: Vec::new(),
+        last: None,
         failures: 0,
         found: Gathered { targeted: child.expected.clone(), ..Gathered::default() },
     };
@@ -69,9 +70,9 @@ pub fn gather(fleet: &dyn Fleet, step: &str, child: &Child, rules: &Rules) -> Re
                 waiting.absent.remove(&minion);
             }
             Note::Done => break,
-            Note::Quiet => waiting.tell(true),
+            Note::Quiet => {}
         }
-        waiting.tell(false);
+        waiting.tell();
     }
     Ok(waiting.finish())
 }
@@ -86,6 +87,8 @@ struct Waiting<'a> {
     begun: Instant,
     told: Option<Instant>,
     counts: Vec<(Outcome, u32)>,
+    /// How many were open when counts were told last.
+    last: Option<usize>,
     failures: usize,
     found: Gathered,
 }
@@ -129,8 +132,8 @@ impl Waiting<'_> {
         }
         match outcome {
             Outcome::Ok | Outcome::Failed => {
-                if outcome == Outcome::Failed || end.ret.value == Value::Bool(false) {
-                    self.fleet.failed(self.step, &minion, &first_error(&end.ret.value));
+                if outcome == Outcome::Failed || is_bad(&end.ret.value) {
+                    self.failed(&minion, &first_error(&end.ret.value));
                     self.failures += usize::from(!self.rules.fail_minions.iter().any(|name| name == minion.as_str()));
                 }
                 self.found.answers.insert(minion, end);
@@ -140,25 +143,32 @@ impl Waiting<'_> {
                     Value::String(why) => format!("{outcome}: {why}"),
                     _ => outcome.to_string(),
                 };
-                self.fleet.failed(self.step, &minion, &why);
+                self.failed(&minion, &why);
                 self.found.silent.insert(minion, why);
             }
         }
         self.rules.stop_early && self.failures > self.rules.allow_fail.of(self.found.targeted.len())
     }
 
-    fn tell(&mut self, quiet: bool) {
+    /// Tells how the job stands, if that has changed and was not told just now.
+    fn tell(&mut self) {
         let now = Instant::now();
         let soon = self.told.is_some_and(|told| now.duration_since(told) < TELL);
-        if soon && !self.open.is_empty() || quiet && self.told.is_some() {
-            return;
+        if self.last != Some(self.open.len()) && (!soon || self.open.is_empty()) {
+            (self.told, self.last) = (Some(now), Some(self.open.len()));
+            self.fleet.counts(self.step, &self.counts, self.open.len() as u32);
         }
-        self.told = Some(now);
-        self.fleet.counts(self.step, &self.counts, self.open.len() as u32);
+    }
+
+    fn failed(&self, minion: &MinionId, why: &str) {
+        if !self.rules.quiet {
+            self.fleet.failed(self.step, minion, why);
+        }
     }
 
     fn finish(mut self) -> Gathered {
-        self.fleet.counts(self.step, &self.counts, self.open.len() as u32);
+        self.told = None;
+        self.tell();
         let waited = self.begun.elapsed().as_secs();
         for minion in std::mem::take(&mut self.open) {
             let why = match self.absent.get(&minion) {
@@ -166,7 +176,7 @@ impl Waiting<'_> {
                 Some((_, None)) => "never connected".to_owned(),
                 None => format!("no answer within {waited} s, it may still be at work"),
             };
-            self.fleet.failed(self.step, &minion, &why);
+            self.failed(&minion, &why);
             self.found.silent.insert(minion, why);
         }
         self.found
@@ -177,6 +187,12 @@ impl Waiting<'_> {
 fn clock(micros: u64) -> String {
     let seconds = micros / 1_000_000 % 86_400;
     format!("{:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Whether a return says of itself that something failed: false, or rows of states of which one is.
+fn is_bad(value: &Value) -> bool {
+    let fails = |row: &Value| row.get("result") == Some(&Value::Bool(false));
+    *value == Value::Bool(false) || value.as_object().is_some_and(|rows| rows.values().any(fails))
 }
 
 /// The first thing that went wrong in a return, in one line or a few: of a state run, the first

@@ -110,6 +110,8 @@ pub struct Rules {
     /// Nobody else of a batch starts once more than `allow_fail` have failed.
     pub stop_early: bool,
     pub timeout: Option<Duration>,
+    /// Hosts that fail are not told of: it will be asked again.
+    pub quiet: bool,
     pub warnings: Vec<String>,
 }
 
@@ -178,6 +180,7 @@ pub fn rules(low: &Map) -> Result<Rules, StateError> {
         expect_minions: get("expect_minions").map(truth),
         stop_early: get("max_fail").is_some(),
         timeout,
+        quiet: false,
         warnings,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use proto::{Args, Map, RunOptions, Value, message::orchestration::Call as FleetCall};
+use proto::{Args, Map, MinionId, RunOptions, Value, message::orchestration::Call as FleetCall};
 use states::{
     functions::truth,
     plan::{Call, Done, Plan, StateError},
@@ -80,7 +80,7 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
     let mut told = String::new();
     loop {
         let left = check.within.saturating_sub(begun.elapsed());
-        let rules = wish::Rules { timeout: Some(left.max(Duration::from_secs(5))), ..rules.clone() };
+        let rules = wish::Rules { timeout: Some(left.max(Duration::from_secs(5))), quiet: true, ..rules.clone() };
         let (_, gathered) = publish_and_gather(fleet, step, &check.call, &RunOptions::default(), &rules)?;
         let untrue = untrue(&gathered, &rules);
         if untrue.is_empty() {
@@ -88,6 +88,8 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
         }
         let function = &check.call.function;
         if begun.elapsed() + check.every >= check.within {
+            untrue.iter().for_each(|(minion, why)| fleet.failed(step, minion, why));
+            let untrue: Vec<String> = untrue.iter().map(|(minion, why)| format!("{minion}: {why}")).collect();
             let comment = format!(
                 "Check {function} did not come true within {} s:\n{}",
                 check.within.as_secs(),
@@ -95,7 +97,8 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
             );
             return Ok(Done::failed(comment, Map::new()));
         }
-        let now = format!("check {function} is not true yet: {}", untrue[0]);
+        let (minion, why) = &untrue[0];
+        let now = format!("check {function} is not true yet: {minion}: {why}");
         if now != told {
             fleet.says(step, now.clone());
             told = now;
@@ -105,14 +108,14 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
 }
 
 /// Each host on which a check does not hold, with what it said.
-fn untrue(gathered: &Gathered, rules: &wish::Rules) -> Vec<String> {
+fn untrue(gathered: &Gathered, rules: &wish::Rules) -> Vec<(MinionId, String)> {
     let answers = gathered.answers.iter();
     let bad = answers.filter(|(_, end)| end.ret.outcome != proto::Outcome::Ok || !truth(&end.ret.value));
-    let mut untrue: Vec<String> =
-        bad.map(|(minion, end)| format!("{minion}: {}", crate::gather::first_error(&end.ret.value))).collect();
+    let mut untrue: Vec<(MinionId, String)> =
+        bad.map(|(minion, end)| (minion.clone(), crate::gather::first_error(&end.ret.value))).collect();
     let needed = rules.expect.map_or(gathered.targeted.len(), |expect| expect.of(gathered.targeted.len()));
     if gathered.answers.len() < needed {
-        untrue.extend(gathered.silent.iter().map(|(minion, why)| format!("{minion}: {why}")));
+        untrue.extend(gathered.silent.iter().map(|(minion, why)| (minion.clone(), why.clone())));
     }
     untrue
 }

@@ -54,10 +54,10 @@ pub fn verdict(gathered: &Gathered, rules: &Rules) -> Done {
     let too_many = tally.failed.len() > rules.allow_fail.of(total);
     let mut comment = match (too_many, too_few) {
         (true, _) => format!("Run failed on minions: {}", tally.failed.join(", ")),
-        (false, true) => format!("{answered} of {total} minions answered, {needed} had to"),
+        (false, true) => format!("{answered} of {total} minions answered, {needed} had to."),
         (false, false) => tally.success(),
     };
-    if too_few || !too_many && !silent.is_empty() {
+    if !too_many && !silent.is_empty() {
         comment.push_str(&format!(" No answer from {}.", silent.join(", ")));
     }
     if too_many || too_few {
