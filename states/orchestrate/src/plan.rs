@@ -106,7 +106,8 @@ fn what(chunk: &Chunk) -> String {
 }
 
 fn rules(low: &Map) -> Vec<String> {
-    let words: [(&str, fn(&str) -> String); 6] = [
+    type Word = fn(&str) -> String;
+    let words: [(&str, Word); 6] = [
         ("batch", |value| format!("{value} at once")),
         ("expect", |value| format!("expect {value}")),
         ("max_fail", |value| format!("up to {value} may fail")),

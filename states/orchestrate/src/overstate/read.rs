@@ -73,6 +73,9 @@ fn known_keys(pairs: &[(Node, Node)], known: &[&str], of: &str, problems: &mut P
     }
 }
 
+/// Whether a value has the right shape; if not, what would be right.
+type Shape = fn(&Value) -> Result<(), &'static str>;
+
 struct Reading<'a> {
     stage: &'a str,
     id: &'a Node,
@@ -197,7 +200,7 @@ impl Reading<'_> {
 
     fn rules(&mut self) -> Map {
         let mut rules = Map::new();
-        let checked: [(&str, fn(&Value) -> Result<(), &'static str>); 4] = [
+        let checked: [(&str, Shape); 4] = [
             ("batch", |value| Limit::parse(value).map(drop)),
             ("max_fail", |value| Limit::parse(value).map(drop)),
             ("expect", |value| Expect::parse(value).map(drop)),
