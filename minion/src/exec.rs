@@ -4,9 +4,11 @@ pub mod bind;
 mod check;
 mod cmd;
 mod cp;
+mod cron;
 mod event;
 mod file;
 mod grains;
+mod group;
 mod mine;
 mod minion;
 mod pkg;
@@ -16,6 +18,7 @@ mod state;
 mod status;
 mod sys;
 mod test;
+mod user;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -29,8 +32,10 @@ static MODULES: &[&[Function]] = &[
     cmd::TABLE,
     cp::TABLE,
     cp::MORE,
+    cron::TABLE,
     event::TABLE,
     grains::TABLE,
+    group::TABLE,
     mine::TABLE,
     minion::TABLE,
     saltutil::TABLE,
@@ -39,6 +44,7 @@ static MODULES: &[&[Function]] = &[
     status::TABLE,
     sys::TABLE,
     test::TABLE,
+    user::TABLE,
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {

@@ -18,6 +18,8 @@ use serde_json::json;
 /// Calls in order; `ROOT` stands for the scratch folder. What comes later finds what earlier ones left.
 const CALLS: &str = include_str!("salt_files/calls.yaml");
 
+const ACCOUNTS: &str = include_str!("salt_files/accounts.yaml");
+
 /// Reads calls as JSON, gives for each the value (or what was raised) and the files that are there.
 const ORACLE: &str = include_str!("salt_files/oracle.py");
 
@@ -122,7 +124,18 @@ fn steady(mut row: Value, twin: &Twin) -> Value {
 #[test]
 #[ignore = "needs SALT_CALL, the path of a salt-call of Salt 3008"]
 fn values_and_files_are_salts() {
-    let calls = states::yaml::to_value(&states::yaml::parse("calls", CALLS).unwrap());
+    compare(CALLS);
+}
+
+/// Both make and remove the same users and groups, one after the other.
+#[test]
+#[ignore = "needs SALT_CALL, and a mount namespace whose /etc may be changed"]
+fn users_and_groups_are_salts() {
+    compare(ACCOUNTS);
+}
+
+fn compare(calls: &str) {
+    let calls = states::yaml::to_value(&states::yaml::parse("calls", calls).unwrap());
     let calls: Value = calls.as_array().unwrap().iter().map(as_call).collect();
     let (left, right) = (Twin::new(), Twin::new());
     let (theirs, ours) = (theirs(&left, &calls), ours(&right, &calls));
