@@ -3,10 +3,13 @@ answered and what the folder held: `test=True`, the first run, the second, `test
 
     VENV/bin/python tests/conformance/twins.py [NAME…]
 
-Writes golden/twins.json. `@ROOT@` in an SLS is that folder; a first line `# before: COMMAND` is run
-in it beforehand.
+Writes golden/twins.json, and golden/twins_declared.json: which arguments Salt's functions take.
+`@ROOT@` in an SLS is that folder; a first line `# before: COMMAND` is run in it beforehand. States of
+one SLS have nothing to do with each other unless requisites say so.
 """
 
+import importlib
+import inspect
 import json
 import os
 import shutil
@@ -18,6 +21,7 @@ import refresh
 
 HERE = os.path.join(refresh.HERE, "twins")
 STEPS = (("test", True), ("first", False), ("second", False), ("test again", True))
+PILLAR = open(os.path.join(HERE, "pillar.yaml"), encoding="utf-8").read()
 # What differs from run to run.
 PASSING = ("start_time", "duration", "__run_num__", "pid")
 
@@ -32,7 +36,7 @@ def tree(root):
             if os.path.islink(path):
                 entry = {"target": os.readlink(path)}
             elif os.path.isfile(path):
-                entry["text"] = open(path, encoding="utf-8").read()
+                entry["text"] = open(path, encoding="utf-8", errors="replace", newline="").read()
             found[os.path.relpath(path, root)] = entry
     return found
 
@@ -47,7 +51,7 @@ def rows(answer, root):
         row = {name: value for name, value in row.items() if name not in PASSING}
         if isinstance(row.get("changes"), dict):
             row["changes"] = {name: value for name, value in row["changes"].items() if name != "pid"}
-        if row["comment"].startswith("An exception occurred"):
+        if str(row.get("comment")).startswith("An exception occurred"):
             row["comment"] = "An exception occurred in this state"
         kept[key] = row
     return json.loads(json.dumps(refresh.plain(kept)).replace(root, "@ROOT@"))
@@ -63,7 +67,7 @@ def case(name):
         text = open(os.path.join(HERE, name + ".sls"), encoding="utf-8").read()
         with open(os.path.join(states, name + ".sls"), "w", encoding="utf-8") as file:
             file.write(text.replace("@ROOT@", root))
-        for file, lines in (("top.sls", "base: {'*': [p]}"), ("p.sls", f"root: {root}\nroot_text: of the pillar")):
+        for file, lines in (("top.sls", "base: {'*': [p]}"), ("p.sls", PILLAR.replace("@ROOT@", root))):
             with open(os.path.join(pillar, file), "w", encoding="utf-8") as out:
                 out.write(lines + "\n")
         first = text.splitlines()[0]
@@ -78,6 +82,21 @@ def case(name):
         return answers
 
 
+def declared():
+    """The arguments of each state function of `twins/functions.txt`, as Salt declares them."""
+    answer = {}
+    for line in open(os.path.join(HERE, "functions.txt"), encoding="utf-8"):
+        module, _, name = line.strip().partition(".")
+        if not name or line.startswith("#"):
+            continue
+        loaded = importlib.import_module("salt.states." + module)
+        function = inspect.unwrap(getattr(loaded, name + "_", None) or getattr(loaded, name))
+        kept = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        parameters = inspect.signature(function).parameters.values()
+        answer[f"{module}.{name}"] = [one.name for one in parameters if one.kind in kept]
+    return answer
+
+
 def main():
     path = os.path.join(refresh.HERE, "golden", "twins.json")
     golden = json.load(open(path, encoding="utf-8")) if os.path.exists(path) else {}
@@ -85,7 +104,9 @@ def main():
     for name in names:
         golden[name] = case(name)
         print(name, flush=True)
+    golden = {name: answer for name, answer in golden.items() if os.path.exists(os.path.join(HERE, name + ".sls"))}
     refresh.write(path, dict(sorted(golden.items())))
+    refresh.write(os.path.join(refresh.HERE, "golden", "twins_declared.json"), declared())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,2 @@
+#!/bin/sh
+pwd; id -un; echo "A=$A"
