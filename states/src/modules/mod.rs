@@ -1,5 +1,6 @@
 //! State modules: one file a module of Salt's, one row a function.
 
+mod archive;
 mod cmd;
 mod cron;
 mod file;
@@ -19,6 +20,7 @@ use crate::plan::{PlanFn, State, StateModule};
 
 /// All modules.
 pub const TABLE: &[StateModule] = &[
+    archive::MODULE,
     cmd::MODULE,
     cron::MODULE,
     file::MODULE,

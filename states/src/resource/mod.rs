@@ -2,6 +2,7 @@
 //! [`Host`](crate::Host), knowing nothing of arguments, comments or results.
 
 pub mod accounts;
+pub mod archive;
 pub mod backup;
 pub mod command;
 pub mod cron;

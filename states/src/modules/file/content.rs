@@ -1,16 +1,18 @@
 //! Where the content of a file comes from: `source`, `contents` and their kin, templates.
 
-use std::{path::Path, time::Duration};
+use std::path::{Path, PathBuf};
 
 use proto::{Args, Map, Value};
 
 use crate::{
-    Command,
     compile::{Rendered, Renderer, Where},
     diag::Source,
     functions::truth,
-    plan::{Call, StateError, failed},
-    resource::{digest::digest, files::LIMIT},
+    plan::{Call, StateError, failed, missing},
+    resource::{
+        digest::digest,
+        files::{self, LIMIT},
+    },
     value,
 };
 
@@ -197,29 +199,44 @@ pub fn fetch(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
     }
 }
 
-/// How long a download may take.
-const DOWNLOAD: Duration = Duration::from_secs(300);
-
 fn download(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
-    let mut argv: Vec<String> = ["curl", "-fsSL", "--proto", "=http,https,ftp"].map(str::to_owned).to_vec();
-    if !call.flag("verify_ssl", true) {
-        argv.push("-k".into());
+    let path = cached(call, source)?;
+    call.look.read(&path, LIMIT).map_err(|why| StateError::io("read", &path, &why))
+}
+
+/// A source as a file of this host: fetched into the cache if it comes over the network.
+pub fn cached(call: &Call<'_>, source: &str) -> Result<PathBuf, StateError> {
+    match scheme(source) {
+        Scheme::Local(path) if files::is_file(call.look, Path::new(&path)) => Ok(path.into()),
+        Scheme::Local(path) => missing(format!("Source file '{path}' does not exist")),
+        Scheme::Unknown => failed(format!("Invalid source \"{source}\"")),
+        Scheme::Salt(path, env) => {
+            let env = env.unwrap_or_else(|| call.env());
+            match call.context().tree.fetch(&env, &path) {
+                Ok(Some(path)) => Ok(path),
+                Ok(None) => failed(format!("Source file {source} not found in saltenv '{env}'")),
+                Err(why) => failed(format!("Source file {source} cannot be read: {why}")),
+            }
+        }
+        Scheme::Remote => {
+            let args = Args::positional([source.into()]).with("saltenv", call.env());
+            let args = args.with("verify_ssl", call.flag("verify_ssl", true));
+            match call.call("cp.cache_file", args)? {
+                Value::String(path) if !path.is_empty() => Ok(path.into()),
+                _ => failed(format!("{source} cannot be fetched")),
+            }
+        }
     }
-    argv.extend(["--".to_owned(), source.to_owned()]);
-    let output = call.look.probe(&Command { argv, timeout: Some(DOWNLOAD), ..Command::default() });
-    let output = output.map_err(|why| StateError::Failed(format!("curl, which fetches {source}: {why}")))?;
-    if output.code != 0 {
-        return failed(format!("{source}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-    }
-    if output.truncated {
-        return failed(format!("{source} is larger than what a download may be here"));
-    }
-    Ok(output.stdout)
+}
+
+/// Whether a source comes over the network.
+pub fn is_remote(source: &str) -> bool {
+    matches!(scheme(source), Scheme::Remote)
 }
 
 /// Checks a source against its hash. What comes over the network must have one.
 fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Result<(), StateError> {
-    if !matches!(scheme(source), Scheme::Remote) || call.flag("skip_verify", false) {
+    if !is_remote(source) || call.flag("skip_verify", false) {
         return Ok(());
     }
     let Some(hash) = hash else {
@@ -228,14 +245,7 @@ fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Re
              set skip_verify to True"
         ));
     };
-    let wanted = match scheme(hash) {
-        Scheme::Unknown => hash.to_owned(),
-        _ => hash_in_list(&String::from_utf8_lossy(&fetch(call, hash)?), source)?,
-    };
-    let (kind, wanted) = match wanted.split_once(['=', ':']) {
-        Some((kind, digest)) => (kind.to_lowercase(), digest.trim().to_lowercase()),
-        None => (kind_of(wanted.trim()).to_owned(), wanted.trim().to_lowercase()),
-    };
+    let (kind, wanted) = hash_of(call, source, hash)?;
     let found = digest(&kind, bytes)
         .ok_or_else(|| StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid")))?;
     if found == wanted {
@@ -245,6 +255,18 @@ fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Re
         "Unable to manage file: Specified {kind} checksum for {} ({wanted}) does not match actual checksum ({found})",
         call.name()
     ))
+}
+
+/// The kind and digits of a `source_hash`: as it is, or out of the file that it names.
+pub fn hash_of(call: &Call<'_>, source: &str, hash: &str) -> Result<(String, String), StateError> {
+    let wanted = match scheme(hash) {
+        Scheme::Unknown => hash.to_owned(),
+        _ => hash_in_list(&String::from_utf8_lossy(&fetch(call, hash)?), source)?,
+    };
+    Ok(match wanted.split_once(['=', ':']) {
+        Some((kind, digest)) => (kind.to_lowercase(), digest.trim().to_lowercase()),
+        None => (kind_of(wanted.trim()).to_owned(), wanted.trim().to_lowercase()),
+    })
 }
 
 /// The line of a checksum file that names the source, or the only checksum in it.
