@@ -279,7 +279,7 @@ fn plan(call: &Call<'_>, request: Request, archive: Archive, members: Vec<Member
     Plan::change(would, json!({}), move |doing| {
         let host = doing.host;
         let (mut changes, created) = prepare(host, &request, &contents, &lack)?;
-        archive.extract(host, request.folder(), &words)?;
+        let said = archive.extract(host, request.folder(), &words)?;
         if let Some((path, sum)) = &record {
             lines::write(host, path, sum, 0o600)?;
         }
@@ -290,7 +290,11 @@ fn plan(call: &Call<'_>, request: Request, archive: Archive, members: Vec<Member
         if created {
             changes.insert("directories_created".into(), json!([name]));
         }
-        let mut all = archive::names(&members, request.format);
+        // With options of the tool's own it alone knows what it did.
+        let mut all: Vec<String> = match request.options.is_some() {
+            true => said.lines().map(str::to_owned).collect(),
+            false => archive::names(&members, request.format),
+        };
         all.truncate(request.trim.unwrap_or(all.len()));
         changes.insert("extracted_files".into(), json!(all));
         let trimmed =

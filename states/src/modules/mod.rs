@@ -4,6 +4,7 @@ mod archive;
 mod cmd;
 mod cron;
 mod file;
+mod git;
 mod group;
 mod host;
 mod module;
@@ -24,6 +25,7 @@ pub const TABLE: &[StateModule] = &[
     cmd::MODULE,
     cron::MODULE,
     file::MODULE,
+    git::MODULE,
     group::MODULE,
     host::MODULE,
     module::MODULE,

@@ -10,6 +10,7 @@ pub mod crypt;
 pub mod diff;
 pub mod digest;
 pub mod files;
+pub mod git;
 pub mod groups;
 pub mod hosts;
 pub mod lines;

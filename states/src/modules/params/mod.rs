@@ -5,6 +5,7 @@ pub mod archive;
 pub mod cmd;
 pub mod cron;
 pub mod file;
+pub mod git;
 pub mod host;
 pub mod module;
 pub mod pkg;
