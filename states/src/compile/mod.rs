@@ -23,6 +23,7 @@ pub use low::Chunk;
 pub use render::{Rendered, Renderer, Where, rendering};
 pub use step::{Group, Kind, Step};
 pub use top::{Matches, Strategy};
+pub use verify::is_keyword;
 
 use crate::{Context, Diagnostic};
 

@@ -9,6 +9,55 @@ use crate::{
     yaml::{Data, Node},
 };
 
+/// Arguments that are for the runner and not for the state function. Salt's `STATE_INTERNAL_KEYWORDS`.
+const KEYWORDS: [&str; 40] = [
+    "check_cmd",
+    "cmd_opts_exclude",
+    "creates",
+    "failhard",
+    "fire_event",
+    "fun",
+    "listen",
+    "listen_in",
+    "no_log",
+    "onchanges",
+    "onchanges_any",
+    "onchanges_in",
+    "onfail",
+    "onfail_all",
+    "onfail_any",
+    "onfail_in",
+    "onfail_stop",
+    "onlyif",
+    "order",
+    "parallel",
+    "prereq",
+    "prereq_in",
+    "prerequired",
+    "reload_grains",
+    "reload_modules",
+    "reload_pillar",
+    "require",
+    "require_any",
+    "require_in",
+    "retry",
+    "runas",
+    "runas_password",
+    "saltenv",
+    "state",
+    "umask",
+    "unless",
+    "use",
+    "use_in",
+    "watch",
+    "watch_any",
+];
+
+/// Whether an argument is for the runner and not for the state function.
+pub fn is_keyword(name: &str) -> bool {
+    name.starts_with("__") || name == "watch_in" || KEYWORDS.contains(&name)
+}
+
 /// Requisites of a state on others.
 pub const REQUISITES: [&str; 13] = [
     "onfail",

@@ -10,6 +10,7 @@ mod host;
 mod module;
 mod params;
 mod pkg;
+mod pkgrepo;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
@@ -30,6 +31,7 @@ pub const TABLE: &[StateModule] = &[
     host::MODULE,
     module::MODULE,
     pkg::MODULE,
+    pkgrepo::MODULE,
     service::MODULE,
     ssh_auth::MODULE,
     ssh_known_hosts::MODULE,

@@ -2,6 +2,7 @@
 //! [`Host`](crate::Host), knowing nothing of arguments, comments or results.
 
 pub mod accounts;
+pub mod apt_sources;
 pub mod archive;
 pub mod backup;
 pub mod command;

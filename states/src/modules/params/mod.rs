@@ -9,6 +9,7 @@ pub mod git;
 pub mod host;
 pub mod module;
 pub mod pkg;
+pub mod pkgrepo;
 pub mod service;
 pub mod ssh_auth;
 pub mod ssh_known_hosts;
