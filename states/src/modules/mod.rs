@@ -1,12 +1,17 @@
 //! State modules: one file a module of Salt's, one row a function.
 
+mod alternatives;
 mod archive;
 mod cmd;
 mod cron;
+mod debconf;
+mod event;
 mod file;
 mod git;
 mod group;
 mod host;
+mod kmod;
+mod locale;
 mod module;
 mod params;
 mod pkg;
@@ -16,19 +21,25 @@ mod ssh_auth;
 mod ssh_known_hosts;
 mod sysctl;
 mod test;
+mod timezone;
 mod user;
 
 use crate::plan::{PlanFn, State, StateModule};
 
 /// All modules.
 pub const TABLE: &[StateModule] = &[
+    alternatives::MODULE,
     archive::MODULE,
     cmd::MODULE,
     cron::MODULE,
+    debconf::MODULE,
+    event::MODULE,
     file::MODULE,
     git::MODULE,
     group::MODULE,
     host::MODULE,
+    kmod::MODULE,
+    locale::MODULE,
     module::MODULE,
     pkg::MODULE,
     pkgrepo::MODULE,
@@ -37,6 +48,7 @@ pub const TABLE: &[StateModule] = &[
     ssh_known_hosts::MODULE,
     sysctl::MODULE,
     test::MODULE,
+    timezone::MODULE,
     user::MODULE,
 ];
 

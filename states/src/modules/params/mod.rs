@@ -1,12 +1,17 @@
 //! The parameters of state functions with their defaults, written as Salt documents them.
 
 pub mod accounts;
+pub mod alternatives;
 pub mod archive;
 pub mod cmd;
 pub mod cron;
+pub mod debconf;
+pub mod event;
 pub mod file;
 pub mod git;
 pub mod host;
+pub mod kmod;
+pub mod locale;
 pub mod module;
 pub mod pkg;
 pub mod pkgrepo;
@@ -15,3 +20,4 @@ pub mod ssh_auth;
 pub mod ssh_known_hosts;
 pub mod sysctl;
 pub mod test;
+pub mod timezone;
