@@ -10,6 +10,7 @@ mod file;
 mod git;
 mod group;
 mod host;
+mod ini;
 mod kmod;
 mod locale;
 mod module;
@@ -38,6 +39,7 @@ pub const TABLE: &[StateModule] = &[
     git::MODULE,
     group::MODULE,
     host::MODULE,
+    ini::MODULE,
     kmod::MODULE,
     locale::MODULE,
     module::MODULE,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::params::timezone as params;
 use crate::{
     Host, Look,
-    plan::{Call, Done, Plan, State, StateError, StateModule, failed},
+    plan::{Call, Done, Plan, State, StateError, StateModule, failed, missing},
     resource::{
         command::{ask, run, text},
         lines,
@@ -56,12 +56,7 @@ fn is_set(look: &dyn Look, zone: &str) -> Result<bool, StateError> {
         }
     }
     let read = |path: &Path| look.read(path, 1 << 20).ok();
-    match (read(CLOCK.as_ref()), read(&Path::new(ZONES).join(zone))) {
-        (_, None) => failed(format!(
-            "Unable to compare desired timezone '{zone}' to system timezone: Can't find a local timezone \"{zone}\""
-        )),
-        (now, wanted) => Ok(now == wanted),
-    }
+    Ok(read(CLOCK.as_ref()) == read(&Path::new(ZONES).join(zone)))
 }
 
 /// Whether the hardware's clock runs in UTC, as far as anybody knows.
@@ -78,6 +73,11 @@ fn system(call: &Call<'_>) -> Result<Plan, StateError> {
     let parts = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']);
     if !zone.split('/').all(parts) || zone.contains(char::is_whitespace) {
         return failed(format!("'{zone}' is not the name of a time zone"));
+    }
+    if call.look.stat(&Path::new(ZONES).join(&zone)).is_err() {
+        return missing(format!(
+            "Unable to compare desired timezone '{zone}' to system timezone: Can't find a local timezone \"{zone}\""
+        ));
     }
     let (set, clock) = (is_set(call.look, &zone)?, is_utc(call.look));
     let turn = utc && !clock;

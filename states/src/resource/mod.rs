@@ -14,6 +14,7 @@ pub mod files;
 pub mod git;
 pub mod groups;
 pub mod hosts;
+pub mod ini;
 pub mod lines;
 pub mod packages;
 pub mod services;

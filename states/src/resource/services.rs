@@ -111,6 +111,10 @@ impl Manager {
 
     /// Does it; the manager's complaint is the error.
     pub fn act(self, host: &dyn Host, action: Action, name: &str) -> Result<(), StateError> {
+        if self == Self::Scripts && action == Action::Enable {
+            // A script that nobody has announced yet has no links to be turned.
+            let _ = host.run(&program(&["update-rc.d", name, "defaults"]));
+        }
         let output = host.run(&self.command(action, name, false)).map_err(|why| StateError::failed(why.to_string()))?;
         if output.code == 0 { Ok(()) } else { Err(StateError::failed(complaint(&output))) }
     }

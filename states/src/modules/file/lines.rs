@@ -69,6 +69,14 @@ fn block_in(text: &str, block: &str) -> bool {
     lines.windows(wanted.len().max(1)).any(|window| window == wanted)
 }
 
+/// What has changed, unless that is to be hidden.
+fn difference(call: &Call<'_>, before: &str, after: &str) -> Value {
+    match call.flag("show_changes", true) {
+        true => diff::bare(before, after).into(),
+        false => "<show_changes=False>".into(),
+    }
+}
+
 pub fn append(call: &Call<'_>) -> Result<Plan, StateError> {
     let path = super::path(call)?;
     let name = path.display().to_string();
@@ -88,7 +96,7 @@ pub fn append(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     new.iter().for_each(|line| after.extend([line.as_str(), "\n"]));
     let done = format!("Appended {} lines", new.len());
-    let changes = [("diff".to_owned(), diff::bare(&before, &after).into())].into_iter().collect();
+    let changes = [("diff".to_owned(), difference(call, &before, &after))].into_iter().collect();
     match old {
         Some(old) => {
             let said = Said { would: format!("File {name} is set to be updated"), done, changes };
@@ -122,7 +130,15 @@ pub fn prepend(call: &Call<'_>) -> Result<Plan, StateError> {
     let mut after = String::new();
     new.iter().for_each(|line| after.extend([line.as_str(), "\n"]));
     after.push_str(&before);
-    let said = |would: &str| Said::new(call, would, format!("Prepended {} lines", new.len()), &before, &after);
+    let said = |would: &str| {
+        let said = Said::new(call, would, format!("Prepended {} lines", new.len()), &before, &after);
+        match call.flag("show_changes", true) {
+            true => said,
+            false => {
+                Said { changes: [("diff".to_owned(), "<show_changes=False>".into())].into_iter().collect(), ..said }
+            }
+        }
+    };
     match old {
         Some(old) => {
             let said = said(&format!("File {name} is set to be updated"));

@@ -10,6 +10,7 @@ pub mod event;
 pub mod file;
 pub mod git;
 pub mod host;
+pub mod ini;
 pub mod kmod;
 pub mod locale;
 pub mod module;
