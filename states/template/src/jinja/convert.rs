@@ -27,6 +27,8 @@ pub fn from_value(json: &proto::Value) -> Value {
 fn from_number(number: &serde_json::Number) -> Value {
     match number.as_i64() {
         Some(i) => Value::Int(i),
+        // Its digits, which is how it prints; a float would be another number.
+        None if number.is_u64() => Value::from(number.to_string()),
         None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
     }
 }
@@ -82,7 +84,7 @@ pub fn from_node(node: &Node) -> Value {
         Data::Null => Value::None,
         Data::Bool(b) => Value::Bool(*b),
         Data::Int(i) => Value::Int(*i),
-        Data::Big(text) => text.parse().map_or(Value::Str(text.clone()), Value::Float),
+        Data::Big(text) => Value::Str(text.clone()),
         Data::Float(f) => Value::Float(*f),
         Data::Str(text) => Value::Str(text.clone()),
         Data::Seq(items) => Value::list(items.iter().map(from_node).collect()),
