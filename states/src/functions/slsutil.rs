@@ -154,7 +154,7 @@ fn serialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
                 .map(|n| " ".repeat(usize::try_from(n.min(64)).unwrap_or(0)));
             json::python(object, given.flag("sort_keys", false), indent.as_deref())
         }
-        "python" => json::pprint(object),
+        "python" => crate::jinja::pprint(object),
         other => return Err(CallError::failed(format!("Serializer '{other}' not found."))),
     };
     Ok(Value::String(text))

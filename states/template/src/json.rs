@@ -1,4 +1,4 @@
-//! JSON as Python's `json.dumps` writes it, and Python's `pprint`.
+//! JSON as Python's `json.dumps` writes it.
 
 use std::{cmp::Ordering, io};
 
@@ -163,64 +163,6 @@ impl Formatter for Layout<'_> {
     fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
         self.filled = true;
         Ok(())
-    }
-}
-
-/// As Python's `pprint.pformat`: keys sorted, on one line where 80 columns are enough.
-pub fn pprint(value: &Value) -> String {
-    let mut out = String::new();
-    pretty(&mut out, value, 0, 0);
-    out
-}
-
-const WIDTH: usize = 80;
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        Value::Object(map) => {
-            let mut pairs: Vec<_> = map.iter().map(|(key, item)| (key.clone(), sorted(item))).collect();
-            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Value::Object(pairs.into_iter().collect())
-        }
-        other => other.clone(),
-    }
-}
-
-fn pretty(out: &mut String, value: &Value, indent: usize, allowance: usize) {
-    let line = value::python_repr(&sorted(value));
-    if line.chars().count() <= WIDTH.saturating_sub(indent + allowance) {
-        return out.push_str(&line);
-    }
-    let pad = |out: &mut String, i: usize| {
-        if i > 0 {
-            out.push_str(",\n");
-            out.push_str(&" ".repeat(indent + 1));
-        }
-    };
-    match sorted(value) {
-        Value::Array(items) => {
-            out.push('[');
-            let last = items.len().saturating_sub(1);
-            for (i, item) in items.iter().enumerate() {
-                pad(out, i);
-                pretty(out, item, indent + 1, if i == last { allowance + 1 } else { 1 });
-            }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            out.push('{');
-            let last = map.len().saturating_sub(1);
-            for (i, (key, item)) in map.iter().enumerate() {
-                pad(out, i);
-                let key = value::python_repr(&value::from_key(key));
-                out.push_str(&key);
-                out.push_str(": ");
-                pretty(out, item, indent + key.chars().count() + 3, if i == last { allowance + 1 } else { 1 });
-            }
-            out.push('}');
-        }
-        _ => out.push_str(&line),
     }
 }
 

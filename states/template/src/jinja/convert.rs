@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::{
-    Error, error, print,
+    Error, error,
+    object::Group,
+    print,
     value::{Dict, Key, Value},
 };
 use crate::{
@@ -62,6 +64,9 @@ pub fn to_value(value: &Value) -> Result<proto::Value, Error> {
                 map.insert(to_key(key)?, to_value(item)?);
             }
             proto::Value::Object(map)
+        }
+        Value::Object(object) if object.any().is::<Group>() => {
+            proto::Value::Array(object.iterate()?.iter().map(to_value).collect::<Result<_, _>>()?)
         }
         Value::Object(object) => match object.any().downcast_ref::<super::statements::Module>() {
             Some(module) => proto::Value::String(module.body.clone()),

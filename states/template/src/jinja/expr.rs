@@ -12,7 +12,6 @@ use super::{
     tests_table,
     value::{Dict, Named, Value},
 };
-use crate::Diagnostic;
 
 impl Eval<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Result<Value, Error> {
@@ -144,6 +143,9 @@ impl Eval<'_> {
         if let Some(name) = methods::find(of, name) {
             return Ok(Value::Object(Rc::new(Method { of: of.clone(), name })));
         }
+        if let Some(value) = methods::member(of, name) {
+            return Ok(value);
+        }
         if let Value::Dict(dict) = of
             && let Some(value) = dict.borrow().get(&Named(name))
         {
@@ -251,20 +253,14 @@ impl Eval<'_> {
     pub(super) fn filter(&mut self, name: &str, value: Value, args: Args) -> Result<Value, Error> {
         match filters::find(name) {
             Some(filter) => filters::check(name, &args).and_then(|()| filter(self, value, &args)),
-            None => Err(Box::new(
-                Diagnostic::new(format!("the filter '{name}' does not exist"))
-                    .hint_opt(crate::diag::did_you_mean(name, filters::names())),
-            )),
+            None => Err(Box::new(filters::unknown(name))),
         }
     }
 
     pub(super) fn test(&mut self, name: &str, value: &Value, args: &Args) -> Result<bool, Error> {
         match tests_table::find(name) {
             Some(test) => test(self, value, args),
-            None => Err(Box::new(
-                Diagnostic::new(format!("the test '{name}' does not exist"))
-                    .hint_opt(crate::diag::did_you_mean(name, tests_table::names())),
-            )),
+            None => Err(Box::new(tests_table::unknown(name))),
         }
     }
 }

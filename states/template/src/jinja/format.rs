@@ -263,11 +263,27 @@ fn general(number: f64, precision: usize) -> String {
 
 /// `'{0} {name!r:>10}'.format(…)`. Members and items of values may be named as well.
 pub fn format(text: &str, args: &Args) -> Result<String, Error> {
-    let mut auto = 0;
-    replaced(text, args, &mut auto, 0)
+    let mut places = Places::default();
+    replaced(text, args, &mut places, 0)
 }
 
-fn replaced(text: &str, args: &Args, auto: &mut usize, depth: usize) -> Result<String, Error> {
+/// How many values were taken without a number, and whether any was with one.
+#[derive(Default)]
+struct Places {
+    auto: usize,
+    numbered: bool,
+}
+
+impl Places {
+    fn refuse_both(&self) -> Result<(), Error> {
+        match self.auto > 0 && self.numbered {
+            true => error("a format text has either '{}' or '{0}', not both"),
+            false => Ok(()),
+        }
+    }
+}
+
+fn replaced(text: &str, args: &Args, places: &mut Places, depth: usize) -> Result<String, Error> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {
@@ -283,7 +299,7 @@ fn replaced(text: &str, args: &Args, auto: &mut usize, depth: usize) -> Result<S
             return error("a single '}' stands in a format text: write '}}'");
         }
         let end = closing(rest)?;
-        out.push_str(&field(&rest[..end], args, auto, depth)?);
+        out.push_str(&field(&rest[..end], args, places, depth)?);
         rest = &rest[end + 1..];
     }
     Ok(out + rest)
@@ -304,14 +320,14 @@ fn closing(text: &str) -> Result<usize, Error> {
     error("a '{' in a format text is never closed")
 }
 
-fn field(text: &str, args: &Args, auto: &mut usize, depth: usize) -> Result<String, Error> {
+fn field(text: &str, args: &Args, places: &mut Places, depth: usize) -> Result<String, Error> {
     if depth > 2 {
         return error("a format text is nested too deeply");
     }
     let (name, spec) = text.split_once(':').unwrap_or((text, ""));
     let (name, conversion) = name.split_once('!').unwrap_or((name, ""));
-    let value = field_value(name, args, auto)?;
-    let spec = replaced(spec, args, auto, depth + 1)?;
+    let value = field_value(name, args, places)?;
+    let spec = replaced(spec, args, places, depth + 1)?;
     let value = match conversion {
         "r" | "a" => print::repr(&value).into(),
         "s" => print::str(&value).into(),
@@ -320,13 +336,16 @@ fn field(text: &str, args: &Args, auto: &mut usize, depth: usize) -> Result<Stri
     formatted(&value, &spec)
 }
 
-fn field_value(name: &str, args: &Args, auto: &mut usize) -> Result<Value, Error> {
+fn field_value(name: &str, args: &Args, places: &mut Places) -> Result<Value, Error> {
     let end = name.find(['.', '[']).unwrap_or(name.len());
     let (first, mut rest) = name.split_at(end);
     let found = if first.is_empty() {
-        *auto += 1;
-        args.positional.get(*auto - 1)
+        places.auto += 1;
+        places.refuse_both()?;
+        args.positional.get(places.auto - 1)
     } else if let Ok(index) = first.parse::<usize>() {
+        places.numbered = true;
+        places.refuse_both()?;
         args.positional.get(index)
     } else {
         args.named.get(first)
@@ -359,11 +378,25 @@ fn member(text: &str) -> Result<(&str, &str), Error> {
 }
 
 /// `format(value, spec)`.
+/// What Python refuses: a width for a list, thousands for a text, decimals for an integer.
+fn refuse_spec(spec: &Spec, value: &Value) -> Result<(), Error> {
+    let whole = matches!(value, Value::Int(_) | Value::Bool(_))
+        && matches!(spec.kind, None | Some('d' | 'x' | 'X' | 'o' | 'b'));
+    match value {
+        Value::Str(_) if spec.comma.is_some() => error("thousands cannot be marked in a text"),
+        Value::Str(_) if spec.sign.is_some() => error("a text has no sign"),
+        Value::Int(_) | Value::Bool(_) if whole && spec.precision.is_some() => error("an integer has no decimals"),
+        Value::Str(_) | Value::Int(_) | Value::Bool(_) | Value::Float(_) => Ok(()),
+        other => error(format!("{} cannot be formatted: only '{{}}' takes it", other.described())),
+    }
+}
+
 pub fn formatted(value: &Value, text: &str) -> Result<String, Error> {
     if text.is_empty() {
         return Ok(print::str(value));
     }
     let spec = parse_spec(text)?.bounded()?;
+    refuse_spec(&spec, value)?;
     match (spec.kind, value) {
         (None | Some('s'), Value::Str(text)) => {
             let cut: String = match spec.precision {

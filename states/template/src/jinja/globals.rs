@@ -48,7 +48,7 @@ fn range(_: &mut Eval<'_>, args: Args) -> Result<Value, Error> {
         items.push(Value::Int(at));
         at = at.saturating_add(step);
     }
-    Ok(Value::Iter(Rc::new(items), IterKind::Range))
+    Ok(Value::Iter(Rc::new(items), IterKind::Range { start, stop, step }))
 }
 
 /// `dict(a=1)`, `dict(other)`, `dict([('a', 1)])`.

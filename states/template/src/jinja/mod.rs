@@ -5,6 +5,7 @@
 //! [`Outside`].
 
 mod ast;
+mod check;
 mod convert;
 mod eval;
 mod expr;
@@ -18,6 +19,7 @@ mod methods;
 mod object;
 mod operators;
 mod parser;
+mod pprint;
 mod print;
 pub mod regex;
 mod salt;
@@ -40,6 +42,11 @@ use crate::{
     CallError, Diagnostic, Look,
     diag::{Origin, Source},
 };
+
+/// As Python's `pprint.pformat`.
+pub fn pprint(value: &proto::Value) -> String {
+    pprint::pformat(&from_value(value))
+}
 
 /// Boxed, since every step of a template may give one.
 pub type Error = Box<Diagnostic>;
@@ -81,6 +88,7 @@ impl Templates {
             return Ok(template.clone());
         }
         let template = Arc::new(parser::parse(source, settings)?);
+        check::names(&template)?;
         self.parsed.borrow_mut().insert(key, template.clone());
         Ok(template)
     }

@@ -164,6 +164,41 @@ impl Object for Namespace {
     }
 }
 
+/// One group of the filter `groupby`: a pair whose parts also have names.
+pub struct Group {
+    pub grouper: Value,
+    pub list: Value,
+}
+
+impl Object for Group {
+    fn type_name(&self) -> &'static str {
+        "tuple"
+    }
+    fn attribute(&self, name: &str) -> Option<Value> {
+        match name {
+            "grouper" => Some(self.grouper.clone()),
+            "list" => Some(self.list.clone()),
+            _ => None,
+        }
+    }
+    fn item(&self, key: &Value) -> Result<Option<Value>, Error> {
+        Ok(match key.as_int() {
+            Some(0 | -2) => Some(self.grouper.clone()),
+            Some(1 | -1) => Some(self.list.clone()),
+            _ => None,
+        })
+    }
+    fn iterate(&self) -> Result<Vec<Value>, Error> {
+        Ok(vec![self.grouper.clone(), self.list.clone()])
+    }
+    fn print(&self) -> String {
+        super::print::repr(&Value::tuple(vec![self.grouper.clone(), self.list.clone()]))
+    }
+    fn any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// `cycler(a, b, …)`.
 pub struct Cycler {
     pub items: Vec<Value>,

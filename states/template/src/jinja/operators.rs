@@ -146,7 +146,7 @@ pub fn index(of: &Value, number: i64) -> Option<Value> {
             let items = items.borrow();
             at(items.len()).map(|at| items[at].clone())
         }
-        Value::Tuple(items) | Value::Iter(items, IterKind::Range) => at(items.len()).map(|at| items[at].clone()),
+        Value::Tuple(items) | Value::Iter(items, IterKind::Range { .. }) => at(items.len()).map(|at| items[at].clone()),
         _ => None,
     }
 }
@@ -157,7 +157,7 @@ pub fn slice(of: &Value, [start, stop, step]: [Option<i64>; 3]) -> Result<Value,
         return error("a slice's step cannot be zero");
     }
     let items = match of {
-        Value::Str(_) | Value::List(_) | Value::Tuple(_) | Value::Iter(_, IterKind::Range) => of.iterate()?,
+        Value::Str(_) | Value::List(_) | Value::Tuple(_) | Value::Iter(_, IterKind::Range { .. }) => of.iterate()?,
         other => return error(format!("{} cannot be sliced", other.described())),
     };
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);

@@ -70,18 +70,15 @@ fn write(out: &mut String, value: &Value, flavour: Flavour, depth: usize) {
         }
         Value::Dict(dict) if flavour == Flavour::Sorted => {
             let dict = dict.borrow();
-            let mut pairs: Vec<_> = dict.iter().collect();
-            pairs.sort_by_key(|(key, _)| repr(&key.to_value()));
-            mapping(out, pairs.into_iter(), flavour, depth);
+            mapping(out, super::pprint::sorted(&dict).into_iter(), flavour, depth);
         }
         Value::Dict(dict) => mapping(out, dict.borrow().iter(), flavour, depth),
         Value::Iter(items, IterKind::Keys) => sequence(out, items, ("dict_keys([", "])"), flavour, depth),
         Value::Iter(items, IterKind::Values) => sequence(out, items, ("dict_values([", "])"), flavour, depth),
         Value::Iter(items, IterKind::Items) => sequence(out, items, ("dict_items([", "])"), flavour, depth),
-        Value::Iter(items, IterKind::Range) => {
-            let first = items.first().map_or(0, |v| v.as_int().unwrap_or(0));
-            let last = items.last().map_or(0, |v| v.as_int().unwrap_or(0) + 1);
-            out.push_str(&format!("range({first}, {last})"));
+        Value::Iter(_, IterKind::Range { start, stop, step: 1 }) => out.push_str(&format!("range({start}, {stop})")),
+        Value::Iter(_, IterKind::Range { start, stop, step }) => {
+            out.push_str(&format!("range({start}, {stop}, {step})"));
         }
         Value::Iter(_, IterKind::Generator) => out.push_str("<generator object>"),
         Value::Object(object) => out.push_str(&object.print()),

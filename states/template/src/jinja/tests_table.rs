@@ -6,6 +6,7 @@ use super::{
     operators, print, regex,
     value::{IterKind, Value},
 };
+use crate::{Diagnostic, diag::did_you_mean};
 
 pub type Test = fn(&mut Eval<'_>, &Value, &Args) -> Result<bool, Error>;
 
@@ -59,6 +60,11 @@ pub fn find(name: &str) -> Option<Test> {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, _)| *name)
+}
+
+/// What is said of a test that does not exist.
+pub fn unknown(name: &str) -> Diagnostic {
+    Diagnostic::new(format!("the test '{name}' does not exist")).hint_opt(did_you_mean(name, names()))
 }
 
 fn compare(cmp: super::ast::Cmp, value: &Value, args: &Args) -> Result<bool, Error> {

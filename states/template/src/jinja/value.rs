@@ -4,7 +4,10 @@ use std::{cell::RefCell, cmp::Ordering, hash::Hash, hash::Hasher, rc::Rc, sync::
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Error, error, object::Object};
+use super::{
+    Error, error,
+    object::{Group, Object},
+};
 
 pub type Dict = IndexMap<Key, Value>;
 
@@ -31,7 +34,7 @@ pub enum Value {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IterKind {
     Generator,
-    Range,
+    Range { start: i64, stop: i64, step: i64 },
     Keys,
     Values,
     Items,
@@ -223,7 +226,7 @@ impl Value {
             Value::Dict(_) => "dict",
             Value::Set(_) => "set",
             Value::Iter(_, IterKind::Generator) => "generator",
-            Value::Iter(_, IterKind::Range) => "range",
+            Value::Iter(_, IterKind::Range { .. }) => "range",
             Value::Iter(_, IterKind::Keys) => "dict_keys",
             Value::Iter(_, IterKind::Values) => "dict_values",
             Value::Iter(_, IterKind::Items) => "dict_items",
@@ -260,6 +263,7 @@ impl Value {
             Value::Set(set) => set.borrow().len(),
             Value::Iter(_, IterKind::Generator) => return None,
             Value::Iter(items, _) => items.len(),
+            Value::Object(object) if object.any().is::<Group>() => 2,
             _ => return None,
         })
     }
@@ -317,6 +321,7 @@ impl Value {
             (Value::None, Value::None) => true,
             (Value::List(a), Value::List(b)) => Rc::ptr_eq(a, b) || all_equal(&a.borrow(), &b.borrow()),
             (Value::Tuple(a), Value::Tuple(b)) => all_equal(a, b),
+            (Value::Iter(a, IterKind::Range { .. }), Value::Iter(b, IterKind::Range { .. })) => all_equal(a, b),
             (Value::Iter(a, ka), Value::Iter(b, kb)) => ka == kb && all_equal(a, b),
             (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b) || dicts_equal(&a.borrow(), &b.borrow()),
             (Value::Set(a), Value::Set(b)) => *a.borrow() == *b.borrow(),

@@ -141,13 +141,23 @@ pub fn to_value(node: &Node) -> Value {
 }
 
 fn to_map(pairs: &[(Node, Node)]) -> Map {
-    pairs.iter().map(|(key, node)| (value::key(&to_value(key)), to_value(node))).collect()
+    pairs.iter().map(|(key, node)| (to_key(key), to_value(node))).collect()
 }
 
-/// What no number of ours holds stays the digits that were written: Python's integers have no end,
-/// and as a float they would be other ones.
+/// What no number of ours holds stays the digits that were written: as a float it would be
+/// another key.
+fn to_key(key: &Node) -> String {
+    match &key.data {
+        Data::Big(text) if text.parse::<u64>().is_err() => text.to_string(),
+        _ => value::key(&to_value(key)),
+    }
+}
+
 fn big(text: &str) -> Value {
-    text.parse::<u64>().map_or_else(|_| Value::String(text.to_owned()), Value::from)
+    match text.parse::<u64>() {
+        Ok(number) => Value::from(number),
+        Err(_) => value::float(text.parse().unwrap_or(f64::NAN)),
+    }
 }
 
 #[cfg(test)]
@@ -158,11 +168,11 @@ mod tests {
     use crate::yaml;
 
     #[test]
-    fn integers_without_end_keep_their_digits() {
+    fn keys_without_end_keep_their_digits() {
         let digits = "1234567890".repeat(9);
         let text = format!("{digits}: 12345678901234567890\nb: -{digits}\n");
         let value = to_value(&yaml::parse("x", &text).unwrap());
-        assert_eq!(value, json!({digits.clone(): 12_345_678_901_234_567_890_u64, "b": format!("-{digits}")}));
+        assert_eq!(value, json!({digits.clone(): 12_345_678_901_234_567_890_u64, "b": -1.234_567_890_123_456_8e89}));
         assert_eq!(to_value(&yaml::parse("again", &yaml::emit(&value)).unwrap()), value);
     }
 }

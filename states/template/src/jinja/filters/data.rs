@@ -48,6 +48,7 @@ pub const TABLE: Table = &[
     ("is_iter", |_, v, _| Ok(Value::Bool(is_iterable(v.check()?)))),
     ("sorted_ignorecase", |_, v, _| {
         let mut items = v.iterate()?;
+        items.iter().try_for_each(|item| wanted_text(item).map(|_| ()))?;
         items.sort_by_key(|item| print::str(item).to_lowercase());
         Ok(Value::list(items))
     }),

@@ -9,7 +9,7 @@ use crate::{
         ast::Load,
         convert, error,
         object::Args,
-        print,
+        pprint,
         statements::Module,
         value::{Key, Value},
     },
@@ -31,10 +31,7 @@ pub const TABLE: Table = &[
             text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
         Ok(safe.into())
     }),
-    ("python", |_, v, _| {
-        let line = print::sorted(v.check()?);
-        Ok(if line.len() < 80 { line.into() } else { json::pprint(&convert::to_value(&v)?).into() })
-    }),
+    ("python", |_, v, _| Ok(pprint::pformat(v.check()?).trim().into())),
     ("xml", |_, v, _| super::xml::document(&v).map(Value::from)),
     ("load_yaml", |e, v, _| load(e, &v, Load::Yaml)),
     ("load_json", |e, v, _| load(e, &v, Load::Json)),

@@ -1,10 +1,12 @@
 //! Filters on lists, and Jinja2's own on anything.
 
+use std::rc::Rc;
+
 use super::{Table, int, sort_by, string};
 use crate::jinja::{
-    Error, Eval, convert, error,
-    object::Args,
-    operators, print,
+    Error, Eval, error,
+    object::{Args, Group},
+    operators, pprint, print,
     value::{IterKind, Key, Value},
 };
 
@@ -93,7 +95,7 @@ pub const TABLE: Table = &[
         let size = size.map_or_else(|| error("filesizeformat needs a number"), Ok)?;
         Ok(file_size(size, a.truth_or(0, "binary", false)?).into())
     }),
-    ("pprint", |_, v, _| Ok(crate::json::pprint(&convert::to_value(v.check()?)?).into())),
+    ("pprint", |_, v, _| Ok(pprint::pformat(v.check()?).into())),
     ("xmlattr", |_, v, a| {
         let Value::Dict(dict) = v.check()? else { return error("xmlattr needs a dict") };
         let attrs: Vec<String> = dict
@@ -350,7 +352,7 @@ fn groupby(eval: &mut Eval<'_>, value: Value, args: &Args) -> Result<Value, Erro
             _ => groups.push((key, vec![item])),
         }
     }
-    let group = |(key, items): (Value, Vec<Value>)| -> Value { Value::tuple(vec![key, Value::list(items)]) };
+    let group = |(grouper, items)| Value::Object(Rc::new(Group { grouper, list: Value::list(items) }));
     Ok(Value::list(groups.into_iter().map(group).collect()))
 }
 

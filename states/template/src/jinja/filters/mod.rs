@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 pub use declared::check;
 
 use super::{Error, Eval, error, object::Args, value::Value};
+use crate::{Diagnostic, diag::did_you_mean};
 
 pub type Filter = fn(&mut Eval<'_>, Value, &Args) -> Result<Value, Error>;
 type Table = &'static [(&'static str, Filter)];
@@ -26,6 +27,11 @@ pub fn find(name: &str) -> Option<Filter> {
 
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLES.iter().flat_map(|table| table.iter()).map(|(name, _)| *name)
+}
+
+/// What is said of a filter that does not exist.
+pub fn unknown(name: &str) -> Diagnostic {
+    Diagnostic::new(format!("the filter '{name}' does not exist")).hint_opt(did_you_mean(name, names()))
 }
 
 /// Sorts as Python does; values of different kinds cannot be sorted.

@@ -35,7 +35,7 @@ pub const TABLE: Table = &[
         };
         python_format::percent(&text, &values).map(Value::from)
     }),
-    ("indent", |_, v, a| indent(&string(&v)?, a).map(Value::from)),
+    ("indent", |_, v, a| indent(wanted_text(&v)?, a).map(Value::from)),
     ("wordcount", |_, v, _| {
         Ok(int(string(&v)?.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).count()))
     }),

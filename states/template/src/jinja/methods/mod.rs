@@ -57,6 +57,18 @@ fn named<T>(table: Table<T>, name: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
 }
 
+/// A member that is no method: the parts of Python's numbers.
+pub fn member(of: &Value, name: &str) -> Option<Value> {
+    match (of, name) {
+        (Value::Int(_) | Value::Bool(_), "real" | "numerator") => of.as_int().map(Value::Int),
+        (Value::Int(_) | Value::Bool(_), "imag") => Some(Value::Int(0)),
+        (Value::Int(_) | Value::Bool(_), "denominator") => Some(Value::Int(1)),
+        (Value::Float(_), "real") => Some(of.clone()),
+        (Value::Float(_), "imag") => Some(Value::Float(0.0)),
+        _ => None,
+    }
+}
+
 /// Calls a method that [`find`] gave.
 pub fn call(of: &Value, name: &str, args: &Args) -> Result<Value, Error> {
     match of {

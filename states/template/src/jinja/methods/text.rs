@@ -38,6 +38,8 @@ pub const TABLE: Table<Text> = &[
     ("rindex", |s, args| found(position(s, args, true)?)),
     ("count", |s, args| {
         let part = args.text(0, "sub")?;
+        let (start, end) = bounds(s, args)?;
+        let Some(s) = s.get(start..end) else { return Ok(Value::Int(0)) };
         let count = if part.is_empty() { s.chars().count() + 1 } else { s.matches(part).count() };
         Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
     }),
@@ -246,12 +248,19 @@ fn replace(text: &Text, args: &Args) -> Result<Value, Error> {
     })
 }
 
-fn affix(text: &str, args: &Args, test: impl Fn(&str, &str) -> bool) -> Result<Value, Error> {
-    let place = |index: usize| match args.positional.get(index).and_then(Value::as_int).map(usize::try_from) {
-        Some(Ok(at)) => Some(text.char_indices().nth(at).map_or(text.len(), |(at, _)| at)),
-        _ => None,
+/// The bytes between the arguments `start` and `end`, which count characters, from the end too.
+fn bounds(text: &str, args: &Args) -> Result<(usize, usize), Error> {
+    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    let place = |index: usize, name: &str, default: i64| -> Result<usize, Error> {
+        let at = args.int_or(index, name, default)?;
+        let at = if at < 0 { at.saturating_add(length).max(0) } else { at.min(length) };
+        Ok(text.char_indices().nth(usize::try_from(at).unwrap_or(0)).map_or(text.len(), |(at, _)| at))
     };
-    let (start, end) = (place(1).unwrap_or(0), place(2).unwrap_or(text.len()));
+    Ok((place(1, "start", 0)?, place(2, "end", length)?))
+}
+
+fn affix(text: &str, args: &Args, test: impl Fn(&str, &str) -> bool) -> Result<Value, Error> {
+    let (start, end) = bounds(text, args)?;
     let text = text.get(start..end).unwrap_or("");
     Ok(Value::Bool(match args.value(0, "prefix")? {
         Value::Tuple(parts) => parts.iter().any(|part| part.as_str().is_some_and(|part| test(text, part))),
@@ -261,10 +270,10 @@ fn affix(text: &str, args: &Args, test: impl Fn(&str, &str) -> bool) -> Result<V
 
 fn position(text: &str, args: &Args, from_right: bool) -> Result<Option<i64>, Error> {
     let part = args.text(0, "sub")?;
-    let skip = usize::try_from(args.int_or(1, "start", 0)?).unwrap_or(0);
-    let from = text.char_indices().nth(skip).map_or(if skip == 0 { 0 } else { text.len() }, |(at, _)| at);
-    let found = if from_right { text[from..].rfind(part) } else { text[from..].find(part) };
-    Ok(found.map(|at| i64::try_from(text[..from + at].chars().count()).unwrap_or(i64::MAX)))
+    let (start, end) = bounds(text, args)?;
+    let Some(within) = text.get(start..end) else { return Ok(None) };
+    let found = if from_right { within.rfind(part) } else { within.find(part) };
+    Ok(found.map(|at| i64::try_from(text[..start + at].chars().count()).unwrap_or(i64::MAX)))
 }
 
 fn found(at: Option<i64>) -> Result<Value, Error> {
