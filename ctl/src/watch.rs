@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use proto::{
     JobId, MinionId, Outcome,
     job::PairEnd,
-    message::{Absent, JobStart, PairState, Query, Reply, Stream},
+    message::{Absent, JobDetail, JobStart, PairState, Query, Reply, Stream},
     sign::Signed,
 };
 use tokio::time::{Instant, sleep_until};
@@ -112,11 +112,8 @@ impl<'a> Watch<'a> {
     }
 
     /// As [`follow`](Self::follow), for a job that began earlier.
-    pub async fn join(mut self, mut client: Client, jid: JobId) -> error::Outcome {
-        let detail = match client.answer(Query::Job { jid }).await? {
-            Reply::JobDetail(detail) => detail,
-            other => return Err(client.unexpected(&other)),
-        };
+    pub async fn join(mut self, mut client: Client, detail: &JobDetail) -> error::Outcome {
+        let jid = detail.row.jid;
         let expected: Vec<MinionId> = detail
             .ends
             .iter()
@@ -364,7 +361,7 @@ fn far() -> Instant {
 }
 
 /// What `ctl job show` shows: the ends of a job that needs no following.
-pub fn account_of(detail: &proto::message::JobDetail) -> Account {
+pub fn account_of(detail: &JobDetail) -> Account {
     let expected: Vec<MinionId> =
         detail.ends.iter().map(|end| end.minion.clone()).chain(detail.open.iter().map(|(id, _)| id.clone())).collect();
     let mut account = Account::new(&expected, &[]);

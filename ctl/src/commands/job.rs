@@ -1,12 +1,17 @@
 //! `ctl job …`: what was run, by whom, and what became of it.
 
+mod orchestrated;
+
 use std::{collections::BTreeMap, str::FromStr};
 
 use clap::Subcommand;
 use proto::{
     JobId, Outcome as Ended,
     job::PairEnd,
-    message::{JobDetail, JobFilter, JobRow, PairState, Query, Reply},
+    message::{
+        JobDetail, JobFilter, JobRow, ORCHESTRATE, PairState, Query, Reply,
+        orchestration::{Orchestration, OrchestrationDetail},
+    },
 };
 use serde_json::{Value, json};
 
@@ -15,6 +20,7 @@ use crate::{
     client::{Client, block_on},
     dispatch::{self, Call, Options},
     error::{Error, Exit, Outcome},
+    orchestration,
     output::{self, Format, Returns, table::Table, table::cut},
     term, times,
     watch::{self, Patience, Watch},
@@ -79,6 +85,9 @@ struct List {
     /// At most N of them
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
     limit: u32,
+    /// The stages of orchestrations too, each a job of its own
+    #[arg(long)]
+    all: bool,
 }
 
 /// Which one.
@@ -171,6 +180,7 @@ pub fn run(args: Args, global: &Global) -> Outcome {
 }
 
 fn list(args: List, global: &Global) -> Outcome {
+    let all = args.all;
     let now = times::now();
     let (since, until) = times::range(args.since.as_deref(), args.until.as_deref(), &now).map_err(Error::nothing)?;
     let filter = JobFilter {
@@ -181,13 +191,16 @@ fn list(args: List, global: &Global) -> Outcome {
         target: args.target,
         limit: args.limit,
     };
-    let rows = block_on(async {
+    let mut rows = block_on(async {
         let mut client = Client::connect(global).await?;
         match client.answer(Query::Jobs(filter)).await? {
             Reply::Jobs(rows) => Ok::<_, Error>(rows),
             other => Err(client.unexpected(&other)),
         }
     })?;
+    let found = rows.len();
+    rows.retain(|row| all || row.parent.is_none());
+    let parts = found - rows.len();
     let mut table = Table::new(["JID", "STARTED", "OPERATOR", "TARGET", "ENDED", "CALL"], "no such jobs");
     for row in &rows {
         table.row([
@@ -200,11 +213,17 @@ fn list(args: List, global: &Global) -> Outcome {
         ]);
     }
     output::list(global.out, table, rows.iter().map(object).collect())?;
+    if parts > 0 {
+        global.note(&format!("{parts} stages of orchestrations are left out; --all shows them\n"));
+    }
     Ok(Exit::OK)
 }
 
 /// `cmd.run df -h cwd=/`
 fn call(row: &JobRow) -> String {
+    if row.function == ORCHESTRATE {
+        return term::clean(&orchestrated::call(row));
+    }
     let mut words = vec![row.function.clone()];
     words.extend(row.args.positional.iter().map(word));
     words.extend(row.args.named.iter().map(|(name, value)| format!("{name}={}", word(value))));
@@ -224,6 +243,9 @@ fn word(value: &Value) -> String {
 
 /// `3 of 3 ok`, or what else became of it.
 fn ended(row: &JobRow) -> String {
+    if row.function == ORCHESTRATE {
+        return orchestrated::ended(row);
+    }
     let count = |outcome| row.ends.iter().filter(|(o, _)| *o == outcome).map(|(_, n)| *n).sum::<u32>();
     let all: u32 = row.ends.iter().map(|(_, n)| *n).sum();
     if count(Ended::Ok) == row.expected {
@@ -248,24 +270,38 @@ fn object(row: &JobRow) -> Value {
         "args": row.args.to_salt(),
         "comment": row.comment,
         "tree": row.tree.map(|tree| tree.to_string()),
+        "parent": row.parent.map(|parent| parent.to_string()),
         "expected": row.expected,
         "ends": row.ends.iter().map(|(outcome, n)| (outcome.to_string(), json!(n))).collect::<serde_json::Map<_, _>>(),
     })
 }
 
-async fn detail(client: &mut Client, jid: JobId) -> Result<JobDetail, Error> {
+/// A job is one call, or an orchestration of many.
+enum Detail {
+    Call(Box<JobDetail>),
+    Orchestration(Box<OrchestrationDetail>),
+}
+
+async fn detail(client: &mut Client, jid: JobId) -> Result<Detail, Error> {
     match client.answer(Query::Job { jid }).await? {
-        Reply::JobDetail(detail) => Ok(*detail),
+        Reply::JobDetail(detail) => Ok(Detail::Call(detail)),
+        Reply::OrchestrationDetail(detail) => Ok(Detail::Orchestration(detail)),
         other => Err(client.unexpected(&other)),
     }
 }
 
 fn show(which: &Which, global: &Global) -> Outcome {
-    let mut detail = block_on(async {
+    block_on(async {
         let mut client = Client::connect(global).await?;
         let jid = which.find(&mut client).await?;
-        detail(&mut client, jid).await
-    })?;
+        match detail(&mut client, jid).await? {
+            Detail::Call(detail) => show_call(*detail, global),
+            Detail::Orchestration(detail) => orchestrated::show(global, &mut client, &detail).await,
+        }
+    })
+}
+
+fn show_call(mut detail: JobDetail, global: &Global) -> Outcome {
     detail.ends.sort_by(|a, b| a.minion.cmp(&b.minion));
     match global.out {
         None => show_to_people(global, &detail)?,
@@ -310,20 +346,33 @@ fn whole(detail: &JobDetail) -> Value {
     value
 }
 
-fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
-    let row = &detail.row;
-    let line = |name: &str, value: &str| format!("{name:<9} {}\n", term::clean(value));
+fn line(name: &str, value: &str) -> String {
+    format!("{name:<9} {}\n", term::clean(value))
+}
+
+/// What was asked, by whom, when.
+fn head(row: &JobRow) -> String {
     let mut text = format!("{}\n", term::paint(term::BOLD, row.jid));
     text += &line("call", &call(row));
-    text += &line("target", &row.target);
+    if row.function != ORCHESTRATE {
+        text += &line("target", &row.target);
+    }
     text += &line("operator", &format!("{} from {}", row.operator, row.from));
     text += &line("started", &times::show_exact(row.jid.micros(), &times::now()));
+    if let Some(parent) = &row.parent {
+        text += &line("part of", &parent.to_string());
+    }
     if let Some(comment) = &row.comment {
         text += &line("comment", comment);
     }
     if let Some(tree) = &row.tree {
         text += &line("tree", &format!("{tree:.16}"));
     }
+    text
+}
+
+fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
+    let mut text = head(&detail.row);
     for (env, at) in &detail.revisions {
         text += &line("commit", &format!("{:.12} of {} ({env})", at.commit, at.root));
     }
@@ -366,20 +415,49 @@ fn follow(args: Follow, global: &Global) -> Outcome {
     block_on(async {
         let mut client = Client::connect(global).await?;
         let jid = args.jid.find(&mut client).await?;
+        let detail = match detail(&mut client, jid).await? {
+            Detail::Orchestration(detail) => return orchestration::join(global, client, jid, detail.plan).await,
+            Detail::Call(detail) => detail,
+        };
         let returns = Returns::new(global.out.unwrap_or(Format::Nested), args.fold, global.verbose > 0);
         let patience = Patience { timeout: args.timeout, ttl: None };
-        Watch::new(global, returns, patience).join(client, jid).await
+        Watch::new(global, returns, patience).join(client, &detail).await
     })
 }
 
 /// Ends what was not sent yet, and kills a job's processes on every minion where it may run, which
 /// is itself a job.
 fn kill(which: &Which, global: &Global) -> Outcome {
-    let (jid, stopped, detail) = block_on(async {
+    let (jid, parts) = block_on(async {
         let mut client = Client::connect(global).await?;
         let jid = which.find(&mut client).await?;
-        stop(&mut client, jid).await.map(|(stopped, detail)| (jid, stopped, detail))
+        let parts = match detail(&mut client, jid).await? {
+            Detail::Call(_) => None,
+            Detail::Orchestration(detail) if detail.outcome.is_some() => return Err(over(jid)),
+            Detail::Orchestration(_) => Some(orchestrated::stop(&mut client, jid).await?),
+        };
+        Ok::<_, Error>((jid, parts))
     })?;
+    let Some(parts) = parts else { return kill_call(jid, global) };
+    global.note(&format!("{jid}: no further stage starts\n"));
+    let mut exit = Exit::OK;
+    for part in parts {
+        match kill_call(part, global) {
+            Ok(one) => exit = Exit(exit.0.max(one.0)),
+            // It has just ended by itself.
+            Err(error) if error.exit() == Exit(2) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(exit)
+}
+
+fn over(jid: JobId) -> Error {
+    Error::nothing(format!("job {jid} has ended everywhere")).hint(format!("`ctl job show {jid}` shows how"))
+}
+
+fn kill_call(jid: JobId, global: &Global) -> Outcome {
+    let (stopped, detail) = block_on(async { stop(&mut Client::connect(global).await?, jid).await })?;
     if !stopped.is_empty() {
         global.note(&format!("not sent any more: {}\n", stopped.join(", ")));
         if detail.open.is_empty() {
@@ -387,9 +465,7 @@ fn kill(which: &Which, global: &Global) -> Outcome {
         }
     }
     if detail.open.is_empty() {
-        return Err(
-            Error::nothing(format!("job {jid} has ended everywhere")).hint(format!("`ctl job show {jid}` shows how"))
-        );
+        return Err(over(jid));
     }
     let ids: BTreeMap<&str, PairState> = detail.open.iter().map(|(id, state)| (id.as_str(), *state)).collect();
     let target = format!("L@{}", ids.into_keys().collect::<Vec<_>>().join(","));
@@ -403,7 +479,7 @@ fn kill(which: &Which, global: &Global) -> Outcome {
 
 /// Has the master end the pairs that were not sent; gives whose they were, and what is left.
 async fn stop(client: &mut Client, jid: JobId) -> Result<(Vec<String>, JobDetail), Error> {
-    let before = detail(client, jid).await?;
+    let before = call_detail(client, jid).await?;
     if before.open.is_empty() {
         return Ok((Vec::new(), before));
     }
@@ -411,21 +487,41 @@ async fn stop(client: &mut Client, jid: JobId) -> Result<(Vec<String>, JobDetail
         Reply::Changed(ids) => ids,
         other => return Err(client.unexpected(&other)),
     };
-    Ok((stopped, detail(client, jid).await?))
+    Ok((stopped, call_detail(client, jid).await?))
+}
+
+async fn call_detail(client: &mut Client, jid: JobId) -> Result<JobDetail, Error> {
+    match detail(client, jid).await? {
+        Detail::Call(detail) => Ok(*detail),
+        Detail::Orchestration(_) => Err(Error::nothing(format!("{jid} is an orchestration"))),
+    }
 }
 
 fn repeat(args: &Repeat, global: &Global) -> Outcome {
-    let row = block_on(async {
+    let (jid, found) = block_on(async {
         let mut client = Client::connect(global).await?;
         let jid = args.jid.find(&mut client).await?;
-        detail(&mut client, jid).await
-    })?
-    .row;
+        detail(&mut client, jid).await.map(|found| (jid, found))
+    })?;
+    let row = match found {
+        Detail::Call(detail) => detail.row,
+        Detail::Orchestration(detail) => return repeat_orchestration(jid, &detail.row, args, global),
+    };
     let function = dispatch::function(&row.function)?;
     let mut options = args.options.clone();
     options.comment = options.comment.or(Some(format!("repeats {}", row.jid)));
     let format = dispatch::natural_format(&function);
     dispatch::carry_out(global, Call { target: row.target, function, args: row.args }, &options, format)
+}
+
+fn repeat_orchestration(jid: JobId, row: &JobRow, args: &Repeat, global: &Global) -> Outcome {
+    let again = Orchestration::from_args(&row.args)
+        .map_err(|why| Error::nothing(format!("job {jid} cannot be repeated: {why}")))?;
+    let comment = args.options.comment.clone().or(Some(format!("repeats {jid}")));
+    block_on(async {
+        let client = Client::connect(global).await?;
+        orchestration::begin(global, client, again, comment, args.options.detach).await
+    })
 }
 
 #[cfg(test)]

@@ -13,8 +13,12 @@ mod key;
 pub mod master;
 mod minion;
 mod operator;
+mod orchestrate;
+mod overstate;
 mod run;
 mod target;
+
+pub use job::Which;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -30,6 +34,8 @@ use crate::{
 pub enum Command {
     Run(run::Args),
     Apply(apply::Args),
+    Overstate(overstate::Args),
+    Orchestrate(orchestrate::Args),
     Target(target::Args),
     Job(job::Args),
     Minion(self::minion::Args),
@@ -50,6 +56,8 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, global),
             Command::Apply(args) => apply::run(args, global),
+            Command::Overstate(args) => overstate::run(args, global),
+            Command::Orchestrate(args) => orchestrate::run(args, global),
             Command::Target(args) => target::run(args, global),
             Command::Job(args) => job::run(args, global),
             Command::Minion(args) => self::minion::run(args, global),

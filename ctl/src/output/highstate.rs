@@ -97,6 +97,32 @@ fn worth_showing(state: &Value) -> bool {
         || state.get("warnings").is_some()
 }
 
+/// Why a run failed, in a line: its first state that failed by itself, with its place.
+pub fn first_error(value: &Value) -> Option<String> {
+    let line = |text: &str| text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    match value {
+        Value::String(text) => Some(line(text)),
+        Value::Array(errors) => errors.first().and_then(Value::as_str).map(line),
+        Value::Object(states) => {
+            let required = |state: &Value| {
+                state
+                    .get("comment")
+                    .and_then(Value::as_str)
+                    .is_some_and(|text| text.starts_with("One or more requisite"))
+            };
+            let number = |state: &Value| state.get("__run_num__").and_then(Value::as_u64);
+            let bad = states.iter().filter(|(_, state)| failed(state));
+            let (key, state) = bad.min_by_key(|(_, state)| (required(state), number(state)))?;
+            let parts: Vec<&str> = key.split("_|-").collect();
+            let [module, id, _, function] = parts[..] else { return None };
+            let place = place(state).map(|place| format!(" ({place})")).unwrap_or_default();
+            let comment = state.get("comment").and_then(Value::as_str).map(line).unwrap_or_default();
+            Some(format!("{module}.{function} {id}{place}: {comment}"))
+        }
+        _ => None,
+    }
+}
+
 /// What makes two minions' runs the same: how each state ended that did not hold already, and what
 /// it changed; not when it ran and how long it took.
 pub fn essence(value: &Value) -> Value {

@@ -3,6 +3,7 @@
 pub mod fleet;
 pub mod highstate;
 pub mod nested;
+pub mod stages;
 pub mod table;
 
 use std::{borrow::Cow, fmt::Write as _, sync::Arc};
@@ -198,6 +199,9 @@ fn account(most: &[&PairEnd], differ: usize) -> String {
             0 | 1 => String::new(),
             _ => format!("{}: failed in the same way{rest}\n", highstate::plural(most.len(), "minion")),
         };
+    }
+    if most.len() == 1 && differ > 0 {
+        return format!("{} minions, each with a run of its own\n", differ + 1);
     }
     let what = match highstate::changes_in(value) {
         0 => "nothing changes".to_owned(),
