@@ -120,6 +120,7 @@ impl Run {
         let needs = self.plan.stages[index].needs.iter().map(|need| need.stage as usize);
         needs
             .filter(|need| self.stages.get(*need).is_some_and(|stage| !matches!(stage.status, Status::Ended(_))))
+            .filter(|need| !self.is_left_out(*need))
             .filter_map(|need| Some(self.plan.stages.get(need)?.id.as_str()))
             .collect()
     }
@@ -132,7 +133,16 @@ impl Run {
     }
 
     pub fn done(&self) -> usize {
-        self.ended().count()
+        self.ended().count() + self.left_out()
+    }
+
+    /// Whether a stage is none of this run's: done in an earlier one, or not asked for.
+    pub fn is_left_out(&self, index: usize) -> bool {
+        self.plan.stages[index].skipped.is_some() && self.stages[index].status == Status::Waits
+    }
+
+    fn left_out(&self) -> usize {
+        (0..self.stages.len()).filter(|index| self.is_left_out(*index)).count()
     }
 
     /// `4 stages: 2 ok, 1 failed, 1 not run`; always adds up.
@@ -143,7 +153,9 @@ impl Run {
         let skipped = count(|e| !e.ran);
         let open = self.stages.len() - self.done();
         let mut parts = vec![format!("{ok} ok")];
-        for (number, what) in [(failed, "failed"), (skipped, "not run"), (open, "not ended")] {
+        for (number, what) in
+            [(failed, "failed"), (skipped, "not run"), (self.left_out(), "left out"), (open, "not ended")]
+        {
             if number > 0 {
                 parts.push(format!("{number} {what}"));
             }

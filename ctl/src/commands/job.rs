@@ -158,11 +158,14 @@ impl Which {
         if let Self::Id(jid) = self {
             return Ok(*jid);
         }
-        let filter = JobFilter { operator: Some(client.operator().to_string()), limit: 1, ..JobFilter::default() };
+        let filter = JobFilter { operator: Some(client.operator().to_string()), limit: 50, ..JobFilter::default() };
         match client.answer(Query::Jobs(filter)).await? {
             Reply::Jobs(rows) => rows
-                .first()
-                .map(|row| row.jid)
+                .iter()
+                // What stopped a job is not the job that is meant.
+                .find(|row| row.function != "saltutil.kill_job")
+                // A stage is a part of what was run.
+                .map(|row| row.parent.unwrap_or(row.jid))
                 .ok_or_else(|| Error::nothing("you have run no job yet").hint("`ctl job list` shows those of others")),
             other => Err(client.unexpected(&other)),
         }

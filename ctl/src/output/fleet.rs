@@ -120,8 +120,16 @@ fn first_trouble<'a>(run: &Run<'a>) -> Option<Item<'a>> {
         0 => String::new(),
         more => format!("\n(and {} failed after it)", plural(more, "state")),
     };
-    let comment = comment(state).to_owned();
-    Some(item(run.minion, key, state, without(&comment, run.minion), comment + &more))
+    let mut why = comment(state).to_owned();
+    // A command's own words say more than that it was run.
+    if state.get("changes").is_some_and(highstate::changed) {
+        let mut changes = state.get("changes").cloned().unwrap_or_default();
+        if let Value::Object(changes) = &mut changes {
+            changes.shift_remove("pid");
+        }
+        why = format!("{why}\n{}", shown(&changes));
+    }
+    Some(item(run.minion, key, state, without(&why, run.minion), why + &more))
 }
 
 /// A run that did not come to its states.

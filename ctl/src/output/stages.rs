@@ -64,7 +64,7 @@ fn about(plan: &Plan, stage: &PlanStage, parent: Option<usize>) -> String {
 
 fn who(stage: &PlanStage) -> String {
     if let Some(why) = &stage.skipped {
-        return paint(DIM, format!("not run: {}", term::clean(why)));
+        return paint(DIM, format!("left out: {}", term::clean(why)));
     }
     if let Some(fault) = &stage.fault {
         return paint(BAD, term::clean(fault));
@@ -179,6 +179,9 @@ fn lines(run: &Run, index: usize, now: u64, wide: usize, failures: usize) -> Vec
     let name = cut(&term::clean(&planned.id), NAME);
     let pad = " ".repeat(wide.saturating_sub(name.chars().count()));
     let (style, mark, text) = match &stage.status {
+        Status::Waits if run.is_left_out(index) => {
+            (DIM, '-', format!("left out: {}", planned.skipped.as_deref().unwrap_or_default()))
+        }
         Status::Waits => (DIM, '·', waiting(run, index)),
         Status::Runs => (VALUE, '▸', running(stage, now)),
         Status::Ended(ended) => over(stage, ended),
