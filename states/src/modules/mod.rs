@@ -14,6 +14,7 @@ mod ini;
 mod kmod;
 mod locale;
 mod module;
+mod mount;
 mod params;
 mod pkg;
 mod pkgrepo;
@@ -43,6 +44,7 @@ pub const TABLE: &[StateModule] = &[
     kmod::MODULE,
     locale::MODULE,
     module::MODULE,
+    mount::MODULE,
     pkg::MODULE,
     pkgrepo::MODULE,
     service::MODULE,

@@ -16,6 +16,7 @@ pub mod groups;
 pub mod hosts;
 pub mod ini;
 pub mod lines;
+pub mod mounts;
 pub mod packages;
 pub mod services;
 pub mod ssh;

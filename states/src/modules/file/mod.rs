@@ -157,6 +157,11 @@ pub const MODULE: StateModule = StateModule {
     watch: None,
 };
 
+/// A pattern of Python's.
+pub fn pattern(text: &str) -> Result<fancy_regex::Regex, StateError> {
+    edit::regex(text, &[])
+}
+
 /// The path that a state names; `~` is the home folder of whoever runs this.
 fn path(call: &Call<'_>) -> Result<PathBuf, StateError> {
     let name = call.name();

@@ -14,6 +14,7 @@ pub mod ini;
 pub mod kmod;
 pub mod locale;
 pub mod module;
+pub mod mount;
 pub mod pkg;
 pub mod pkgrepo;
 pub mod service;
