@@ -44,6 +44,8 @@ use work::{Kept, Scene};
 
 /// The largest source, with all that goes with it: it travels with each job of a stage.
 const LARGEST: usize = 256 * 1024;
+/// Stands among the rows of a killed orchestration, with who did it: a crash does not bring it back.
+const KILLED: &str = "__killed__";
 /// Orchestrations at once: each has threads.
 const MOST: usize = 64;
 
@@ -352,6 +354,11 @@ async fn take_up_one(master: &Arc<Master>, record: JobRecord, text: &str) -> Res
             live.ended(&tag, row);
         }
     }
+    let killed = master.store.step_rows(record.jid).await.map_err(stored)?;
+    let killed = killed.into_iter().find(|(tag, _)| tag == KILLED);
+    if let Some(who) = killed.and_then(|(_, who)| serde_json::from_str(&who).ok()) {
+        live.kill(&who);
+    }
     admit(master, &live, true)?;
     work::begin(master.clone(), live, snapshot, known);
     Ok(())
@@ -434,6 +441,8 @@ pub async fn kill(master: &Master, caller: &Caller, jid: JobId) -> Result<Option
     if live.operator != caller.operator.name {
         access::permit_admin(&caller.operator, "job.kill")?;
     }
+    let who = serde_json::json!(caller.operator.name).to_string();
+    master.store.step(jid, KILLED.to_owned(), who).await.map_err(stored)?;
     live.kill(&caller.operator.name);
     let mut open = Vec::new();
     for child in live.children() {

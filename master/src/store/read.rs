@@ -248,6 +248,8 @@ fn record(row: &SqliteRow) -> Result<JobRecord, StoreError> {
 fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
     let job = record(row)?;
     let summary: Option<String> = row.try_get("summary")?;
+    // An orchestration is the master's own to end, and ends once.
+    let expected = if job.function.as_str() == ORCHESTRATE { 1 } else { job.expected.len() as u32 };
     Ok(JobRow {
         jid: job.jid,
         operator: job.operator,
@@ -258,7 +260,7 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, StoreError> {
         comment: job.comment,
         tree: job.tree,
         parent: job.parent,
-        expected: job.expected.len() as u32,
+        expected,
         ends: summary.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     })
 }
