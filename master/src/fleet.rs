@@ -15,7 +15,7 @@ use proto::{
 };
 use tokio::sync::mpsc;
 
-use crate::{grains, store::MinionRecord};
+use crate::{grains, store::MinionRecord, survey::Candidate};
 
 /// What a connection's task is told to do. Small: each connection has room for a few of them.
 pub enum Down {
@@ -293,6 +293,24 @@ impl Fleet {
             .collect();
         matched.sort();
         matched
+    }
+
+    /// All minions as they are now, sorted; for what takes longer than others should wait.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let candidate = |(id, member): (&MinionId, &Member)| Candidate {
+            id: id.clone(),
+            grains: member.grains.clone(),
+            fixed: member.fixed.clone(),
+            pillar: member.pillar.clone(),
+            absent: member.link.is_none().then_some(member.since),
+        };
+        let mut all: Vec<Candidate> = self.members().iter().map(candidate).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    pub fn nodegroups(&self) -> &Nodegroups {
+        &self.nodegroups
     }
 
     /// Whether a target means this minion.

@@ -21,6 +21,7 @@ mod process;
 mod provision;
 mod server;
 mod store;
+mod survey;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 

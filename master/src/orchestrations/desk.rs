@@ -25,11 +25,14 @@ use crate::{
     jobs::{self, Part, Started},
     server::Master,
     store::StoreError,
+    survey::survey,
 };
 
 /// Children of the past whose minions answered long ago are read from the store; a return that is
 /// on its way to the disk is asked for again so often, 100 ms apart.
 const TRIES: usize = 600;
+/// Targets that nobody matches for which something like them is looked for: that is slow.
+const HINTS: usize = 5;
 
 /// For a plan, without a `live`; for a run, with one.
 pub struct Desk {
@@ -127,6 +130,34 @@ impl Fleet for Desk {
         }
         let absent = fleet.absent(&minions).into_iter().map(|Absent { minion, since }| (minion, since)).collect();
         Ok(Matched { minions, absent })
+    }
+
+    fn survey(&self, targets: &[String]) -> Vec<Result<Matched, Refused>> {
+        let fleet = &self.master.fleet;
+        let parsed: Vec<_> = targets.iter().map(|target| fleet.parse(target)).collect();
+        if parsed.iter().flatten().any(|target| fleet.asks_pillar(target)) {
+            self.runtime.block_on(self.master.pillars.learn());
+        }
+        let (all, good) = (fleet.candidates(), parsed.iter().flatten().cloned().collect::<Vec<_>>());
+        let mut found = survey(&all, &good, fleet.nodegroups()).into_iter();
+        let mut hints = HINTS;
+        let mut one = |(text, parsed): (&String, &Result<_, proto::TargetError>)| {
+            if let Err(error) = parsed {
+                return Err(Refused::Other(error.to_string()));
+            }
+            let places = found.next().unwrap_or_default();
+            if places.is_empty() {
+                hints = hints.saturating_sub(1);
+                let hint = (hints > 0).then(|| fleet.nearest(text)).flatten().map(|hint| format!(" ({hint})"));
+                return Err(Refused::NoMatch(format!("no minion matches '{text}'{}", hint.unwrap_or_default())));
+            }
+            let absent = |at: &usize| Some((all[*at].id.clone(), all[*at].absent?));
+            Ok(Matched {
+                absent: places.iter().filter_map(absent).collect(),
+                minions: places.into_iter().map(|at| all[at].id.clone()).collect(),
+            })
+        };
+        targets.iter().zip(&parsed).map(&mut one).collect()
     }
 
     fn publish(&self, step: &str, call: &Call, options: &RunOptions) -> Result<Child, Refused> {

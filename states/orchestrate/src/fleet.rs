@@ -83,6 +83,11 @@ pub trait Fleet: Send + Sync {
     /// Who matches now.
     fn resolve(&self, target: &str) -> Result<Matched, Refused>;
 
+    /// The same for many targets, in their order.
+    fn survey(&self, targets: &[String]) -> Vec<Result<Matched, Refused>> {
+        targets.iter().map(|target| self.resolve(target)).collect()
+    }
+
     /// Publishes a job of a step and gives it; or the one that this step published at the same
     /// point before an interruption, which is never published twice.
     fn publish(&self, step: &str, call: &Call, options: &RunOptions) -> Result<Child, Refused>;

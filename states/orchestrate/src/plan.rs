@@ -1,6 +1,6 @@
 //! What an orchestration would do: its stages, who matches now, and the calls that the operator signs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use proto::{
     Map, Value,
@@ -28,7 +28,7 @@ const NAMED: usize = 100;
 /// The plan of some steps. `skipped` are rows of those that will not run.
 pub fn plan(steps: &[Step], skipped: &HashMap<String, Row>, fleet: &dyn Fleet, test: bool) -> Plan {
     let shown: Vec<usize> = (0..steps.len()).filter(|&index| !steps[index].trial).collect();
-    let mut targets: HashMap<String, Result<Matched, Refused>> = HashMap::new();
+    let matched = survey(shown.iter().map(|&index| &steps[index]), fleet);
     let mut plan = Plan { test, ..Plan::default() };
     for &index in &shown {
         let step = &steps[index];
@@ -38,12 +38,10 @@ pub fn plan(steps: &[Step], skipped: &HashMap<String, Row>, fleet: &dyn Fleet, t
                 stage.needs.push(Need { kind: name(kind), stage: of as u32 });
             }
         }
-        if let Some(target) = stage.target.clone() {
-            let matched = targets.entry(target.clone()).or_insert_with(|| fleet.resolve(&target));
-            match matched {
-                Ok(matched) => count(&mut stage, matched),
-                Err(why) => stage.fault = Some(why.to_string()),
-            }
+        match stage.target.as_ref().and_then(|target| matched.get(target)) {
+            Some(Ok(matched)) => count(&mut stage, matched),
+            Some(Err(why)) => stage.fault = Some(why.to_string()),
+            None => {}
         }
         match calls(&step.chunk.data, test) {
             Ok(calls) if stage.skipped.is_none() => plan.calls.extend(calls),
@@ -54,6 +52,15 @@ pub fn plan(steps: &[Step], skipped: &HashMap<String, Row>, fleet: &dyn Fleet, t
     }
     plan.calls.dedup();
     plan
+}
+
+/// Whom the targets of all steps mean, each looked at once.
+fn survey<'a>(steps: impl Iterator<Item = &'a Step>, fleet: &dyn Fleet) -> HashMap<String, Result<Matched, Refused>> {
+    let of_fleet = steps.filter(|step| step.chunk.text("state") == "salt");
+    let targets: BTreeSet<String> = of_fleet.filter_map(|step| wish::target(&step.chunk.data).ok()).collect();
+    let targets: Vec<String> = targets.into_iter().collect();
+    let matched = fleet.survey(&targets);
+    targets.into_iter().zip(matched).collect()
 }
 
 fn count(stage: &mut PlanStage, matched: &Matched) {
