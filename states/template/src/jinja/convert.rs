@@ -68,7 +68,7 @@ pub fn to_value(value: &Value) -> Result<proto::Value, Error> {
         Value::Object(object) if object.any().is::<Group>() => {
             proto::Value::Array(object.iterate()?.iter().map(to_value).collect::<Result<_, _>>()?)
         }
-        Value::Object(object) => match object.any().downcast_ref::<super::statements::Module>() {
+        Value::Object(object) => match object.any().downcast_ref::<super::imports::Module>() {
             Some(module) => proto::Value::String(module.body.clone()),
             None => return error(format!("a {} is no plain value", object.type_name())),
         },

@@ -6,8 +6,8 @@ use super::{
     Error, Outside, Setup, Templates, Whitespace,
     ast::{Span, Template},
     error, globals,
+    imports::Module,
     scope::{Frame, Names},
-    statements::Module,
     value::{Key, Value},
 };
 use crate::{Diagnostic, Look, diag::Place, diag::Source};

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use super::{
     Error, Eval,
     ast::{CallArgs, Cmp, Const, Expr, ExprKind, Filter},
-    error, filters, methods,
+    error, filters,
+    macros::{MacroValue, called_from},
+    methods,
     object::{Args, Method},
-    operators, print,
-    statements::{MacroValue, called_from},
-    tests_table,
+    operators, print, tests_table,
     value::{Dict, Named, Value},
 };
 

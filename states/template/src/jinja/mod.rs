@@ -5,6 +5,7 @@
 //! [`Outside`].
 
 mod ast;
+mod blocks;
 mod check;
 mod convert;
 mod eval;
@@ -13,8 +14,11 @@ mod expr_parser;
 mod filters;
 mod format;
 mod globals;
+mod imports;
 mod jmespath;
 mod lexer;
+mod loops;
+mod macros;
 mod methods;
 mod object;
 mod operators;
@@ -25,6 +29,7 @@ pub mod regex;
 mod salt;
 mod scope;
 mod statements;
+mod tags;
 mod tests_table;
 mod uses;
 mod value;

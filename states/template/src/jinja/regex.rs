@@ -22,7 +22,7 @@ pub fn compile(pattern: &str, ignore_case: bool, multi_line: bool) -> Result<Reg
         (false, true) => "(?m)",
         (false, false) => "",
     };
-    let whole = format!("{flags}{}", translated(pattern));
+    let whole = format!("{flags}{}", translated(pattern, multi_line));
     if let Some(regex) = COMPILED.with_borrow(|cache| cache.get(&whole).cloned()) {
         return Ok(regex);
     }
@@ -39,9 +39,47 @@ pub fn compile(pattern: &str, ignore_case: bool, multi_line: bool) -> Result<Reg
     Ok(regex)
 }
 
-/// What Python writes differently: `\Z` is the very end.
-fn translated(pattern: &str) -> String {
-    pattern.replace("\\Z", "\\z")
+/// What Python means differently: `\Z` is the very end, and `$` also stands before a line end
+/// that is the last sign of all.
+fn translated(pattern: &str, multi_line: bool) -> String {
+    let by_lines = multi_line || sets_multi_line(pattern);
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut signs = pattern.chars().peekable();
+    let mut in_class = false;
+    while let Some(c) = signs.next() {
+        match c {
+            '\\' => {
+                let escaped = signs.next();
+                out.push('\\');
+                out.extend(escaped.map(|c| if c == 'Z' && !in_class { 'z' } else { c }));
+            }
+            '[' if !in_class => {
+                in_class = true;
+                out.push('[');
+                // A bracket that closes is a plain sign where a class begins.
+                out.extend(signs.next_if_eq(&'^'));
+                if signs.next_if_eq(&']').is_some() {
+                    out.push_str("\\]");
+                }
+            }
+            '[' => out.push_str("\\["),
+            ']' => {
+                in_class = false;
+                out.push(']');
+            }
+            '$' if !in_class && !by_lines => out.push_str("(?=\\n?\\z)"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Whether a pattern begins with flags of its own among which is `m`.
+fn sets_multi_line(pattern: &str) -> bool {
+    pattern
+        .strip_prefix("(?")
+        .and_then(|rest| rest.split_once(')'))
+        .is_some_and(|(flags, _)| flags.contains('m') && flags.chars().all(|c| c.is_ascii_lowercase() || c == 'L'))
 }
 
 /// A template of Python's `re.sub` (`\1`, `\g<name>`) with a match's groups in it.
@@ -80,4 +118,21 @@ fn expand_one<'t>(rest: &'t str, captures: &fancy_regex::Captures<'_, str>, out:
         Some(other) => out.extend(['\\', other]),
     }
     chars.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_mean_what_python_means() {
+        let found = |pattern: &str, text: &str| compile(pattern, false, false).unwrap().is_match(text).unwrap();
+        assert!(
+            found("two$", "two\n") && found("two$", "two") && !found("two$", "two\nthree") && !found("two$", "two\n\n")
+        );
+        assert!(found(r"two\Z", "two") && !found(r"two\Z", "two\n"));
+        assert!(found("[$]", "$") && found(r"\$x", "$x") && found("(?m)two$", "two\nthree") && found(r"\\$", "\\"));
+        assert!(found("[]a]+$", "a]") && found("[^]a]", "b") && found("[[]", "["));
+        assert_eq!(compile("a$", false, false).unwrap().replace_all("a\n", "b"), "b\n");
+    }
 }

@@ -37,9 +37,11 @@ pub fn parse_extended(source: &Arc<Source>) -> Result<Node, Diagnostic> {
 
 fn read(source: &Arc<Source>, extended: bool) -> Result<Node, Diagnostic> {
     refuse_control_characters(source)?;
-    match compose(source, &source.text, &[], extended) {
+    let spaced = flow::spaced(&source.text);
+    let text = spaced.as_deref().unwrap_or(&source.text);
+    match compose(source, text, &[], extended) {
         // The parser wants what stands in brackets indented; PyYAML does not.
-        Err(why) if why.message.contains("indentation") => match flow::indented(&source.text) {
+        Err(why) if why.message.contains("indentation") => match flow::indented(text) {
             Some((text, lines)) => {
                 compose(source, &text, &lines, extended).map_err(|other| if lines.is_empty() { why } else { other })
             }

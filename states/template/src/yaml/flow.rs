@@ -22,6 +22,41 @@ pub fn indented(text: &str) -> Option<(String, Vec<usize>)> {
     if shifted.is_empty() { None } else { Some((out, shifted)) }
 }
 
+/// The text with a blank before the colon of each key that is an anchor or an alias (`&name:`): the
+/// parser takes the colon for a part of the name, PyYAML for what it is. `None` if there is none.
+pub fn spaced(text: &str) -> Option<String> {
+    if !text.contains(['&', '*']) {
+        return None;
+    }
+    let mut state = State::default();
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut changed = false;
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        let content = line.trim_end_matches(['\n', '\r']);
+        let plain = state.open.is_empty() && state.quote.is_none();
+        state.line(i + 1, content);
+        match name_of_key(content).filter(|_| plain && state.block.is_none_or(|_| begins_block(content))) {
+            Some(end) => {
+                changed = true;
+                out.push_str(&line[..end]);
+                out.push(' ');
+                out.push_str(&line[end..]);
+            }
+            None => out.push_str(line),
+        }
+    }
+    changed.then_some(out)
+}
+
+/// Where the name of an anchor or alias ends that is a line's key.
+fn name_of_key(line: &str) -> Option<usize> {
+    let rest = line.trim_start_matches([' ', '-']);
+    let name = rest.strip_prefix(['&', '*'])?;
+    let length = name.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
+    let ends = name[length..].strip_prefix(':').is_some_and(|after| after.is_empty() || after.starts_with(' '));
+    (length > 0 && ends).then_some(line.len() - name.len() + length)
+}
+
 /// A sign and where it stands, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {
@@ -138,6 +173,16 @@ mod tests {
         assert_eq!(yaml::to_value(&node), value);
         let g = node.get("a").and_then(|a| a.get("g")).unwrap();
         assert_eq!((g.line, g.column), (6, 6));
+    }
+
+    #[test]
+    fn a_colon_ends_the_name_of_an_anchor() {
+        let read = |text: &str| yaml::to_value(&yaml::parse("x", text).unwrap());
+        let none = crate::value::key(&serde_json::Value::Null);
+        assert_eq!(read("a: 1\n&b: c\n"), serde_json::json!({"a": 1, none: "c"}));
+        assert_eq!(read("- &x k\n- *x: 1\n"), serde_json::json!(["k", {"k": 1}]));
+        assert_eq!(read("a: |\n  &b: c\n"), serde_json::json!({"a": "&b: c\n"}));
+        assert_eq!(read("a &b: c\n"), serde_json::json!({"a &b": "c"}));
     }
 
     #[test]
