@@ -12,6 +12,7 @@ pub mod matching;
 pub mod merge;
 pub mod modules;
 pub mod plan;
+mod python_random;
 pub mod resource;
 pub mod run;
 pub mod stack;

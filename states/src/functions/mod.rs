@@ -16,6 +16,7 @@ mod mine;
 mod network;
 mod pillar;
 mod pkg;
+mod random;
 mod service;
 mod slsutil;
 mod state;
@@ -30,7 +31,7 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 19] = [
+    let tables: [&'static [Function]; 20] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
@@ -44,6 +45,7 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         network::TABLE,
         pillar::TABLE,
         pkg::TABLE,
+        random::TABLE,
         service::TABLE,
         slsutil::TABLE,
         state::TABLE,

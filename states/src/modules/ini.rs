@@ -81,6 +81,16 @@ impl Work {
         }
     }
 
+    /// A section that was not there is one change, as Salt shows it.
+    fn fresh(&mut self, section: &str, body: &Map) {
+        for (key, value) in body {
+            self.set(section, key, &value::python_str(value));
+        }
+        let texts = body.iter().map(|(key, value)| (key.clone(), Value::String(value::python_str(value))));
+        let after: Map = texts.collect();
+        self.changes.insert(section.to_owned(), json!({"before": null, "after": after}));
+    }
+
     fn set(&mut self, section: &str, key: &str, wanted: &str) {
         let old = self.ini.section(section).and_then(|section| section.get(key)).map(str::to_owned);
         let place = place(section);
@@ -130,6 +140,10 @@ fn options_present(call: &Call<'_>) -> Result<Plan, StateError> {
                 work.change(section, &key, json!({"before": old, "after": null}));
                 work.ini.section_mut(section).remove(&key);
             }
+        }
+        if work.ini.section(section).is_none() {
+            work.fresh(section, body);
+            continue;
         }
         for (key, wanted) in body {
             work.set(section, key, &value::python_str(wanted));
@@ -229,7 +243,7 @@ mod tests {
         assert_eq!(test.1, "Changed key x in section s.\nChanged key z in section t.\n");
         assert_eq!(
             first.2,
-            json!({"s": {"x": {"before": "1", "after": "5"}}, "t": {"z": {"before": null, "after": "True"}}})
+            json!({"s": {"x": {"before": "1", "after": "5"}}, "t": {"before": null, "after": {"z": "True"}}})
         );
         assert_eq!(second.1, "No anomaly detected");
         assert_eq!(host.text("/a.ini").unwrap(), "[s]\nx = 5\ny = 2\n\n[t]\nz = True\n");

@@ -230,11 +230,13 @@ fn mounted(call: &Call<'_>) -> Result<Plan, StateError> {
     };
     let kept = matches!(now, Now::Keep(_));
     if kept && fstab.is_none_or(|fstab| fstab == Fstab::Present) {
-        let entry = if call.test || fstab.is_none() { "" } else { ". Entry already exists in the fstab." };
+        let entry = if fstab.is_none() { "" } else { ". Entry already exists in the fstab." };
         return Plan::keep(would + entry);
     }
     // As in Salt, what is to be mounted first says nothing of the table.
-    if kept && let Some(what) = fstab_sentence(fstab, &name, mount) {
+    if !matches!(now, Now::Mount | Now::Remount(_))
+        && let Some(what) = fstab_sentence(fstab, &name, mount)
+    {
         would = format!("{would}. {what}");
     }
     Plan::change(would, json!({}), move |doing| {
