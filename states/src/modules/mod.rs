@@ -16,6 +16,7 @@ mod locale;
 mod module;
 mod mount;
 mod params;
+mod pip;
 mod pkg;
 mod pkgrepo;
 mod service;
@@ -45,6 +46,7 @@ pub const TABLE: &[StateModule] = &[
     locale::MODULE,
     module::MODULE,
     mount::MODULE,
+    pip::MODULE,
     pkg::MODULE,
     pkgrepo::MODULE,
     service::MODULE,

@@ -15,6 +15,7 @@ pub mod kmod;
 pub mod locale;
 pub mod module;
 pub mod mount;
+pub mod pip;
 pub mod pkg;
 pub mod pkgrepo;
 pub mod service;
