@@ -13,7 +13,10 @@ use proto::{
 use tokio::sync::Semaphore;
 
 use super::Master;
-use crate::{files::Open, pillar::Wanted};
+use crate::{
+    files::{Open, Snapshot},
+    pillar::Wanted,
+};
 
 /// Parts of files that may be on their way from the disk to minions, of all of them together.
 pub const PARTS: usize = 512;
@@ -50,7 +53,7 @@ async fn find(master: &Master, minion: &MinionId, question: Question) -> Result<
     let nothing = |()| Answer::Bytes(Bytes::new());
     match question {
         Question::Manifest { tree: None } => Ok(Answer::Bytes(master.files.newest().await?.bytes.clone())),
-        Question::Manifest { tree: Some(hash) } => match master.files.tree(&hash) {
+        Question::Manifest { tree: Some(hash) } => match tree(master, &hash).await {
             Some(snapshot) => Ok(Answer::Bytes(snapshot.bytes.clone())),
             None => Err(Unanswered::new(Kind::NotFound, format!("the tree {hash} is not kept (any more)"))),
         },
@@ -68,12 +71,28 @@ async fn find(master: &Master, minion: &MinionId, question: Question) -> Result<
     }
 }
 
+/// A tree that was served lately, or that the roots still make up.
+async fn tree(master: &Master, hash: &Hash) -> Option<Arc<Snapshot>> {
+    if let Some(kept) = master.files.tree(hash) {
+        return Some(kept);
+    }
+    master.files.newest().await.ok().filter(|newest| newest.hash == *hash)
+}
+
 async fn blob(master: &Master, hash: Hash, offset: u64, length: u32) -> Result<Answer, Unanswered> {
     if length > BLOB {
         return Err(Unanswered::new(Kind::Malformed, format!("more than {BLOB} bytes at once")));
     }
     let files = master.files.clone();
-    let open = blocking(move || files.open(&hash)).await?;
+    let open = match blocking(move || files.open(&hash)).await {
+        // A master that was started again has not looked through its roots yet.
+        Err(why) if why.kind == Kind::NotFound => {
+            master.files.newest().await?;
+            let files = master.files.clone();
+            blocking(move || files.open(&hash)).await?
+        }
+        found => found?,
+    };
     Ok(Answer::File { open: Arc::new(open), from: offset, to: offset.saturating_add(u64::from(length)) })
 }
 
