@@ -10,6 +10,7 @@
 //! * [`enemy`] plays both roles of the protocol by hand, and badly.
 //! * [`wire::Wire`] is a connection on which anything can be said, of either transport.
 //! * [`preload`] makes crashes happen at an exact point, and clocks go wrong.
+//! * [`machine::Machine`] is a throw-away copy of this machine.
 //! * [`needs`] names what a test wants of the machine; a test never passes by not running.
 //!
 //! Nothing here is asynchronous, and nothing sleeps longer than it must: everything that waits
@@ -22,6 +23,7 @@ pub mod enemy;
 pub mod fleet;
 pub mod heavy;
 pub mod hosts;
+pub mod machine;
 pub mod needs;
 pub mod preload;
 pub mod process;

@@ -1,8 +1,9 @@
 //! The examples, used as their READMEs say, so that they cannot rot.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::{Value, json};
+use tests::machine::Machine;
 
 /// Runs `ctl --config-dir examples/EXAMPLE call …` from the root of the repository.
 fn call(example: &str, words: &[&str]) -> Value {
@@ -45,4 +46,37 @@ fn the_web_server_is_planned_on_a_test_cluster() {
         assert_eq!(rows.len(), 4, "{plans}");
         assert!(rows.values().all(|row| row["result"] != json!(false)), "{plans}");
     }
+}
+
+/// nginx as Debian packages it, in a copy of this machine; its service is started by what Debian has
+/// for hosts without systemd.
+#[test]
+fn the_web_server_is_applied_and_serves_a_page() {
+    let repository = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize().unwrap();
+    // What is downloaded comes last: installing may empty the cache.
+    let prepare = "exec >/dev/null; export DEBIAN_FRONTEND=noninteractive; rm -rf /etc/apt/apt.conf.d/docker-clean /run/systemd; apt-get update -qq; apt-get purge -y -qq 'nginx*'; \
+        rm -rf /etc/nginx; apt-get install -y -qq --no-install-recommends curl && apt-get install -y -qq --download-only nginx";
+    let machine = Machine::new(&repository, prepare);
+    let config = repository.join("examples/web-server");
+    let apply = |more: &str| {
+        let (ctl, root) = (tests::binary::ctl().display(), repository.display());
+        let line = format!("cd {root} && {ctl} --config-dir {} call state.apply {more} --out json", config.display());
+        let done = machine.shell(&line);
+        let answer: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+        answer["local"].as_object().unwrap_or_else(|| panic!("{answer}")).clone()
+    };
+    let planned = apply("test=True");
+    assert!(planned.values().all(|row| row["result"].is_null()), "{planned:#?}");
+    assert_ne!(machine.shell("command -v nginx").code, 0, "a plan installs nothing");
+    let done = apply("");
+    assert!(done.values().all(|row| row["result"] == json!(true)), "{done:#?}");
+    let page = |port: u16, host: &str| {
+        let done = machine
+            .shell(&format!("curl -sS --retry 5 --retry-connrefused -H 'Host: {host}' http://127.0.0.1:{port}/"));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    assert_eq!(page(80, "example.org"), "Hello from web1\n");
+    assert_eq!(page(8080, "example.net"), "Hello again\n");
+    let again = apply("");
+    assert!(again.values().all(|row| row["result"] == json!(true) && row["changes"] == json!({})), "{again:#?}");
 }

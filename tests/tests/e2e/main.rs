@@ -12,3 +12,4 @@ mod load;
 mod newcomer;
 mod operators;
 mod runs;
+mod states;
