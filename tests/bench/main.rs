@@ -16,8 +16,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Usage: bench [SCENE…] [--quick] [--no-salt] [--write]
 
-  SCENE      one or more of: salt compile fleet idle swarm drain
-             reconnect endurance (default: all)
+  SCENE      one or more of: salt compile fleet idle apply highstate
+             files pillar swarm drain reconnect endurance (default: all)
   --quick    fewer runs and smaller swarms, to see that it works
   --no-salt  leave Salt out (it is installed from PyPI otherwise)
   --write    write docs/benchmarks.md

@@ -2,6 +2,7 @@
 
 mod compile;
 mod fleet;
+mod states;
 mod swarm;
 
 use std::{path::PathBuf, time::Instant};
@@ -46,6 +47,10 @@ const SCENES: &[(&str, Scene)] = &[
     ("compile", compile::compile),
     ("fleet", fleet::fleet),
     ("idle", fleet::idle),
+    ("apply", states::apply),
+    ("highstate", states::highstate),
+    ("files", states::files),
+    ("pillar", states::pillar),
     ("swarm", swarm::swarm),
     ("drain", swarm::drain),
     ("reconnect", swarm::reconnect),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// As many hosts as in the story that set the mark.
-const HOSTS: usize = 129;
+pub(super) const HOSTS: usize = 129;
 
 pub fn fleet(options: &Options) -> Vec<Row> {
     let hosts = if options.quick { 20 } else { HOSTS };

@@ -21,7 +21,7 @@ fn master_only() -> Fleet {
     Fleet::new(Transport::Tcp).minions(0).start()
 }
 
-async fn operator(fleet: &Fleet) -> Operator {
+pub(super) async fn operator(fleet: &Fleet) -> Operator {
     let limit = Instant::now() + Duration::from_secs(60);
     loop {
         match Operator::connect(&fleet.address(), &fleet.master_dir().join("root")).await {
@@ -33,7 +33,7 @@ async fn operator(fleet: &Fleet) -> Operator {
 }
 
 /// Waits until the master's status says `count` under `name`; seconds since `start`.
-async fn until(fleet: &Fleet, name: &str, count: usize, start: Instant) -> f64 {
+pub(super) async fn until(fleet: &Fleet, name: &str, count: usize, start: Instant) -> f64 {
     let mut operator = operator(fleet).await;
     let limit = Instant::now() + Duration::from_secs(600);
     loop {

@@ -19,6 +19,8 @@ use tests::{
     wire,
 };
 
+use crate::victim::{Victim, bridge};
+
 over_both! {
     garbage_and_halves_before_a_session_are_counted_and_forgotten,
     connections_that_dawdle_are_dropped_and_hold_up_nobody,
@@ -30,59 +32,6 @@ over_both! {
     a_master_that_is_not_the_one_it_knows_is_not_listened_to,
     requests_that_are_forged_altered_expired_or_replayed_are_not_carried_out,
     names_that_climb_out_of_their_folder_are_no_names,
-}
-
-/// What stands between an enemy, who speaks TCP, and a master that does not.
-fn bridge(transport: Transport, master: &str) -> Option<Bridge> {
-    (transport == Transport::Zeromq).then(|| Bridge::to(proto::net::Transport::ZeroMq, master))
-}
-
-/// A fleet of two, whose ping is asserted, and its master's memory remembered.
-struct Victim {
-    fleet: Fleet,
-    bridge: Option<Bridge>,
-    idle: u64,
-}
-
-impl Victim {
-    fn new(transport: Transport) -> Self {
-        let fleet = Fleet::new(transport).minions(2).start();
-        let bridge = bridge(transport, &fleet.address());
-        fleet.ctl(&["run", "*", "test.ping"]).expect(0);
-        let idle = fleet.master.memory("VmRSS");
-        Self { fleet, bridge, idle }
-    }
-
-    /// Where an enemy finds the master.
-    fn address(&self) -> String {
-        self.bridge.as_ref().map_or_else(|| self.fleet.address(), Bridge::address)
-    }
-
-    /// The same process answers, both minions do, and memory is what it was, more or less.
-    #[track_caller]
-    fn is_unharmed(&mut self) {
-        assert!(self.fleet.master.is_running());
-        self.fleet.ctl(&["run", "*", "test.ping"]).expect(0).says(&["2 targeted: 2 ok"]);
-        let now = self.fleet.master.memory("VmHWM");
-        assert!(now < self.idle + 64 * 1024, "the master grew from {} to {now} KiB", self.idle);
-    }
-
-    /// The master's counters of refusals.
-    fn counters(&self) -> Value {
-        let me = Me::first_operator(&self.fleet.master_dir().join("root"));
-        let (mut talk, _) = me.as_operator(&self.address()).expect("the first operator is let in");
-        match talk.ask(1, Query::Status) {
-            Some(Reply::Value(status)) => status["refused"].clone(),
-            other => panic!("no status: {other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn counted(&self, name: &str, at_least: u64) {
-        wait::until(secs(15), &format!("{at_least} of {name} in {}", self.counters()), || {
-            (self.counters()[name].as_u64() >= Some(at_least)).then_some(())
-        });
-    }
 }
 
 fn garbage_and_halves_before_a_session_are_counted_and_forgotten(transport: Transport) {

@@ -13,3 +13,4 @@ mod newcomer;
 mod operators;
 mod runs;
 mod states;
+mod victim;
