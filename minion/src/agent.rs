@@ -37,6 +37,7 @@ use crate::{
 };
 
 pub use connection::Ended;
+pub(crate) use own::MINE;
 
 /// `Reads` that run at once; what is more waits.
 const READS: usize = 16;

@@ -297,7 +297,7 @@ fn schedule(keys: &Keys) -> Result<Vec<Entry>, Diagnostic> {
     let mut schedule = schedule::parse(&keys.schedule).map_err(Diagnostic::new)?;
     if keys.mine_interval > 0 && !keys.mine_functions.is_null() {
         let every = Duration::from_secs(keys.mine_interval.saturating_mul(60));
-        schedule.push(Entry::every("__mine_interval", name("mine.update")?, every));
+        schedule.push(Entry::every(crate::agent::MINE, name("mine.update")?, every));
     }
     Ok(schedule)
 }

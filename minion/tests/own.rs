@@ -30,6 +30,25 @@ impl Line {
         })
         .await
     }
+
+    /// Answers a question, or takes a return; gives an event.
+    async fn serve_one(&mut self, goods: &mut Goods) -> Option<(String, Value)> {
+        match self.next().await {
+            FromMinion::Ask { id, question } => self.answer(goods, id, question).await,
+            FromMinion::Event { tag, data } => return Some((tag, data)),
+            _ => {}
+        }
+        None
+    }
+
+    async fn told(&mut self, goods: &mut Goods, wanted: &str) -> Value {
+        loop {
+            match self.serve_one(goods).await {
+                Some((tag, data)) if tag == wanted => return data,
+                _ => {}
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -81,5 +100,34 @@ async fn a_new_machine_applies_its_states_at_start() {
     };
     assert_eq!((event.0.as_str(), &event.1["success"]), ("minion/schedule/startup_states", &json!(true)), "{event:?}");
     assert_eq!(std::fs::read(&file).unwrap(), b"hello\n");
+    minion.stop().await;
+}
+
+#[tokio::test]
+async fn a_schedule_and_a_mine_of_the_pillar_follow_it() {
+    let (master, root) = (Master::new().await, tempfile::tempdir().unwrap());
+    let own = json!({"both": {"function": "test.echo", "args": ["config"], "hours": 1, "run_on_start": true}});
+    let minion = start(configured(root.path(), &master.address(), |keys| keys.schedule = own));
+    let (mut line, _) = master.welcome().await;
+    let entry = |text: &str| json!({"function": "test.echo", "args": [text], "hours": 1, "run_on_start": true});
+    let mut goods = Goods::new(
+        &[],
+        json!({
+            "schedule": {"both": entry("pillar"), "extra": entry("first")},
+            "mine_functions": {"test.ping": []},
+        }),
+    );
+    assert_eq!(line.event().await.1["return"], "config");
+    // Whatever has the pillar compiled brings its schedule.
+    line.publish(master.job(1, "pillar.items", Args::default())).await;
+    let told = line.told(&mut goods, "minion/schedule/extra").await;
+    assert_eq!(told["return"], "first");
+    while goods.mine.is_empty() {
+        line.serve_one(&mut goods).await;
+    }
+    goods.pillar = json!({"schedule": {"extra": entry("second")}});
+    line.publish(master.job(2, "saltutil.refresh_pillar", Args::default())).await;
+    let told = line.told(&mut goods, "minion/schedule/extra").await;
+    assert_eq!(told["return"], "second", "it is compiled without anybody asking");
     minion.stop().await;
 }

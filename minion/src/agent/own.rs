@@ -5,7 +5,7 @@
 //! finish comes again by the schedule.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -32,13 +32,21 @@ use crate::{
     config::FileClient,
     job::{self, Running},
     local::local_operator,
-    schedule::Entry,
+    schedule::{self, Entry},
 };
 
 /// Events that wait for a master.
 const WAITING: usize = 64;
 /// A larger return is told in short.
 const LARGE: u64 = 48 * 1024;
+/// How long after the start the pillar is looked at for a schedule, if nothing has had it compiled
+/// before: past the rush of a whole fleet that starts, and not all at once.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+const SPREAD: Duration = Duration::from_secs(50);
+/// Whoever needs a forgotten pillar has it compiled within this time.
+const LINGER: Duration = Duration::from_secs(1);
+/// The name of the job that keeps the mine fresh.
+pub const MINE: &str = "__mine_interval";
 /// The clock on the wall is looked at this often, since it may be set.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -49,6 +57,8 @@ pub struct Own {
     met: AtomicBool,
     meeting: Notify,
     last: AtomicU64,
+    /// The pillar was compiled, or forgotten.
+    pub pillar: Notify,
     /// Events that no master has heard yet.
     waiting: Mutex<VecDeque<Value>>,
 }
@@ -88,12 +98,73 @@ pub async fn schedule(inner: &Arc<Inner>) {
             );
         });
     }
-    let mut entries = tokio::task::JoinSet::new();
-    for entry in inner.config.schedule.clone() {
-        entries.spawn(keep_running(inner.clone(), Arc::new(entry)));
+    let mut running: HashMap<String, (String, AbortOnDrop)> = HashMap::new();
+    let first_look = tokio::time::Instant::now() + FIRST_LOOK + SPREAD.mul_f64(random());
+    let mut looked = false;
+    loop {
+        let pillar = lock(&inner.pillar).clone();
+        let wanted = entries(inner, &pillar.unwrap_or_default());
+        running.retain(|name, (text, _)| wanted.get(name).is_some_and(|(_, wanted)| wanted == text));
+        for (name, (entry, text)) in wanted {
+            running.entry(name).or_insert_with(|| {
+                let task = tokio::spawn(keep_running(inner.clone(), Arc::new(entry)));
+                (text, AbortOnDrop(task.abort_handle()))
+            });
+        }
+        tokio::select! {
+            () = inner.own.pillar.notified() => {}
+            () = tokio::time::sleep_until(first_look), if !looked => looked = true,
+        }
+        look_at_pillar(inner).await;
     }
-    while entries.join_next().await.is_some() {}
-    std::future::pending().await
+}
+
+/// Ends what an entry waits for; a job that it has started goes on.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Has the pillar compiled if nobody else does.
+async fn look_at_pillar(inner: &Arc<Inner>) {
+    sleep(LINGER).await;
+    if lock(&inner.pillar).is_some() {
+        return;
+    }
+    inner.master_was_met().await;
+    let compiling = inner.clone();
+    let compiled = tokio::task::spawn_blocking(move || compiling.compile_pillar()).await;
+    if let Ok(Err(error)) = compiled {
+        tracing::warn!(%error, "the pillar cannot be looked at for a schedule");
+    }
+}
+
+/// The jobs of the configuration, and those of the pillar that it does not hide. Each with a text
+/// that tells one definition from another. As in Salt, `mine_functions` of the pillar count too;
+/// when they change, the mine is brought up to date at once.
+fn entries(inner: &Inner, pillar: &Map) -> HashMap<String, (Entry, String)> {
+    let config = inner.config.schedule.iter().map(|entry| (entry.name.clone(), (entry.clone(), String::new())));
+    let mut all: HashMap<String, (Entry, String)> = config.collect();
+    match schedule::parse(pillar.get("schedule").unwrap_or(&Value::Null)) {
+        Ok(more) => {
+            for entry in more {
+                let text = format!("{}{}", pillar["schedule"][&entry.name], pillar["schedule"]["splay"]);
+                all.entry(entry.name.clone()).or_insert((entry, text));
+            }
+        }
+        Err(why) => tracing::warn!(why, "the schedule in the pillar cannot be read"),
+    }
+    let interval = inner.config.keys.mine_interval;
+    if let Some(functions) = pillar.get("mine_functions").filter(|functions| !functions.is_null() && interval > 0)
+        && let Ok(update) = "mine.update".parse()
+    {
+        let entry = Entry::every(MINE, update, Duration::from_secs(interval.saturating_mul(60)));
+        all.insert(MINE.into(), (entry, functions.to_string()));
+    }
+    all
 }
 
 async fn keep_running(inner: Arc<Inner>, entry: Arc<Entry>) {

@@ -105,6 +105,19 @@ impl Inner {
     /// Has the pillar compiled anew when it is needed next.
     pub(crate) fn forget_pillar(&self) {
         *lock(&self.pillar) = None;
+        self.own.pillar.notify_one();
+    }
+
+    /// Has the pillar compiled and keeps it.
+    pub(super) fn compile_pillar(&self) -> Result<(), CallError> {
+        let pillar = self.compile(Asked::of(&Args::default(), &self.config.opts)?)?;
+        match pillar.get("_errors") {
+            Some(errors) => Err(CallError::failed(errors.to_string())),
+            None => {
+                *lock(&self.pillar) = Some(Arc::new(pillar));
+                Ok(())
+            }
+        }
     }
 
     /// As Salt: states and `pillar.items` have it compiled anew, all others use what was compiled
@@ -126,6 +139,7 @@ impl Inner {
         let pillar = Arc::new(self.compile(asked)?);
         if !special && !pillar.contains_key("_errors") {
             *lock(&self.pillar) = Some(pillar.clone());
+            self.own.pillar.notify_one();
         }
         Ok(pillar)
     }

@@ -59,13 +59,10 @@ pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    full::named(path, replace_it(path, mode, fill))
-}
-
-fn replace_it(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
-    let mut fresh = Fresh::new(folder)?;
-    fill(&mut fresh.file)?;
+    let mut fresh = full::named(path, Fresh::new(folder))?;
+    // While what was written is still there: it is what fills the disk.
+    full::named(path, fill(&mut fresh.file).and_then(|()| fresh.file.flush()))?;
     crash_point("mid-write");
     if let Ok(old) = fs::symlink_metadata(path) {
         if (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) {
@@ -75,7 +72,7 @@ fn replace_it(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result
     }
     // After the owner: changing the owner clears the set-user-id bit.
     fresh.file.set_permissions(Permissions::from_mode(mode))?;
-    fresh.file.sync_all()?;
+    full::named(path, fresh.file.sync_all())?;
     match fresh.rename(path) {
         // A file that is mounted by itself, as containers have it, cannot be replaced.
         Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => fresh.pour_into(path),

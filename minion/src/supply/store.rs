@@ -8,7 +8,7 @@ use std::{
 use proto::{
     Hash, Question,
     manifest::Manifest,
-    question::{ANSWER, BLOB},
+    question::{ANSWER, BLOB, Kind},
 };
 
 use super::{Cache, Missing, Questions, Stock, cache::Part, questions::Ticket};
@@ -67,18 +67,25 @@ impl Store {
     /// Fetches what is not here yet, some pieces ahead, going on where a connection broke.
     fn complete(&self, part: &mut Part, hash: Hash, size: u64) -> Result<(), Missing> {
         let mut ahead = VecDeque::new();
+        let mut reminded = false;
         while part.length < size {
             self.ask_ahead(&mut ahead, part.length, hash, size);
             let question = blob(hash, part.length, size);
-            let bytes = match ahead.pop_front() {
-                Some((_, ticket)) => match Ticket::wait(ticket) {
-                    Err(error) if error.passes() => {
-                        ahead.clear();
-                        self.questions.ask(&question, u64::from(BLOB))?
-                    }
-                    answer => answer?,
-                },
-                None => self.questions.ask(&question, u64::from(BLOB))?,
+            let asked = match ahead.pop_front() {
+                Some((_, ticket)) => Ticket::wait(ticket),
+                None => self.questions.ask(&question, u64::from(BLOB)),
+            };
+            let bytes = match asked {
+                Err(error) if error.passes() => {
+                    ahead.clear();
+                    self.questions.ask(&question, u64::from(BLOB)).or_else(|error| self.remind(error, &question))?
+                }
+                Err(error) if !reminded => {
+                    ahead.clear();
+                    reminded = true;
+                    self.remind(error, &question)?
+                }
+                answer => answer?,
             };
             if bytes.is_empty() {
                 return Err(Missing::Other(hash));
@@ -90,6 +97,17 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// A master that was started anew knows no files before it has looked at its tree: has it look,
+    /// and asks again.
+    fn remind(&self, error: Missing, question: &Question) -> Result<Vec<u8>, Missing> {
+        let forgotten = matches!(&error, Missing::Unanswered(why) if why.kind == Kind::NotFound);
+        if !forgotten {
+            return Err(error);
+        }
+        self.questions.ask(&Question::Manifest { tree: None }, Manifest::LIMITS.bytes as u64)?;
+        self.questions.ask(question, u64::from(BLOB))
     }
 
     fn ask_ahead<'a>(&'a self, ahead: &mut VecDeque<(u64, Ticket<'a>)>, from: u64, hash: Hash, size: u64) {
@@ -152,10 +170,7 @@ mod tests {
         time::Duration,
     };
 
-    use proto::{
-        message::FromMinion,
-        question::{Kind, Unanswered},
-    };
+    use proto::{message::FromMinion, question::Unanswered};
 
     use super::*;
 
@@ -186,13 +201,25 @@ mod tests {
         connect();
         let (answering, count) = (store.clone(), asked.clone());
         std::thread::spawn(move || {
+            let mut knows = true;
             for (id, question) in questions {
                 if break_at == Some(count.fetch_add(1, Relaxed)) {
                     answering.questions.broken();
                     connect();
+                    // A new master.
+                    knows = false;
                     continue;
                 }
-                let Question::Blob { hash, offset, length } = question else { panic!("{question:?}") };
+                let Question::Blob { hash, offset, length } = question else {
+                    assert_eq!(question, Question::Manifest { tree: None });
+                    knows = true;
+                    answering.questions.part(id, b"manifest", true);
+                    continue;
+                };
+                if !knows {
+                    answering.questions.failed(id, Unanswered::new(Kind::NotFound, "no tree here has it"));
+                    continue;
+                }
                 let at = (offset as usize).min(file.len());
                 let piece = &file[at..(at + length as usize).min(file.len())];
                 match hash == Hash::of(&file) || hash == Hash::of(b"what the manifest says") {
@@ -226,7 +253,8 @@ mod tests {
         let bytes = file(6 << 20);
         let (scene, hash) = (scene(bytes.clone(), Some(4)), Hash::of(&bytes));
         scene.store.blob(hash, bytes.len() as u64).unwrap();
-        assert!(scene.asked.load(Relaxed) <= 6 + AHEAD as u32 + 1, "{:?}", scene.asked);
+        // What was under way is asked for again, once in vain, with a question that reminds the master.
+        assert!(scene.asked.load(Relaxed) <= 6 + 2 * (AHEAD as u32 + 1) + 2, "{:?}", scene.asked);
         assert!(scene.store.cache.find(&hash).is_some());
     }
 
