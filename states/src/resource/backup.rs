@@ -16,6 +16,20 @@ pub fn folder(context: &Context<'_>) -> PathBuf {
 
 /// Keeps the bytes that a file had, under its path and the time of day.
 pub fn keep(host: &dyn Host, folder: &Path, path: &Path, bytes: &[u8]) -> Result<PathBuf, StateError> {
+    let (kept, mode) = place(host, folder, path)?;
+    host.write(&kept, bytes, mode).map_err(|why| StateError::io("write", &kept, &why))?;
+    Ok(kept)
+}
+
+/// The same of a file that still holds them.
+pub fn keep_file(host: &dyn Host, folder: &Path, path: &Path) -> Result<PathBuf, StateError> {
+    let (kept, mode) = place(host, folder, path)?;
+    host.copy(path, &kept, mode).map_err(|why| StateError::io("write", &kept, &why))?;
+    Ok(kept)
+}
+
+/// Where they are kept, and with which mode.
+fn place(host: &dyn Host, folder: &Path, path: &Path) -> Result<(PathBuf, u32), StateError> {
     let time = jiff::Zoned::now().strftime("%a_%b_%d_%H:%M:%S_%6f_%Y").to_string();
     let inside = path.strip_prefix("/").unwrap_or(path);
     let kept = folder.join(format!("{}_{time}", inside.display()));
@@ -23,6 +37,5 @@ pub fn keep(host: &dyn Host, folder: &Path, path: &Path, bytes: &[u8]) -> Result
     let private = Permissions { mode: Some(0o700), ..Permissions::default() };
     make_dirs(host, parent, &private).map_err(|why| StateError::io("create", parent, &why))?;
     let mode = host.stat(path).map_or(0o600, |stat| stat.mode);
-    host.write(&kept, bytes, mode).map_err(|why| StateError::io("write", &kept, &why))?;
-    Ok(kept)
+    Ok((kept, mode))
 }

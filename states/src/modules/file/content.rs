@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use proto::{Args, Map, Value};
 
+use super::body::{Body, Place, SMALL};
 use crate::{
     compile::{Rendered, Renderer, Where},
     diag::Source,
     functions::truth,
     plan::{Call, StateError, failed, missing},
     resource::{
-        digest::digest,
+        digest,
         files::{self, LIMIT},
     },
     value,
@@ -18,7 +19,7 @@ use crate::{
 
 /// What a file is to hold.
 pub struct Content {
-    pub bytes: Vec<u8>,
+    pub body: Body,
     /// Where it came from, if from a `source` that has a mode of its own.
     pub source: Option<String>,
 }
@@ -57,7 +58,7 @@ pub fn wanted(call: &Call<'_>, extra: &Map) -> Result<Option<Content>, StateErro
         Some(engine) => rendered_with(call, &engine, "contents", text.into_bytes(), extra)?,
         None => text.into_bytes(),
     };
-    Ok(Some(Content { bytes, source: None }))
+    Ok(Some(Content { body: Body::Bytes(bytes), source: None }))
 }
 
 fn looked_up(call: &Call<'_>, key: &str, value: &Value) -> Result<Value, StateError> {
@@ -105,8 +106,47 @@ fn lines(value: &Value, newline: bool) -> String {
 
 fn from_source(call: &Call<'_>, extra: &Map) -> Result<Content, StateError> {
     let (source, hash) = choose(call)?;
-    let bytes = checked(call, &source, hash.as_deref(), extra)?;
-    Ok(Content { bytes, source: Some(source) })
+    let place = if call.some_text("template").is_none() { large(call, &source, hash.as_deref())? } else { None };
+    let body = match place {
+        Some(place) => Body::At(place),
+        None => Body::Bytes(checked(call, &source, hash.as_deref(), extra)?),
+    };
+    Ok(Content { body, source: Some(source) })
+}
+
+/// Where a source lies that is too large to be kept in memory, checked against its hash.
+fn large(call: &Call<'_>, source: &str, hash: Option<&str>) -> Result<Option<Place>, StateError> {
+    let failed = |why: StateError| StateError::Failed(format!("Unable to manage file: {why}"));
+    let of_path = |path: &Path| files::followed(call.look, path).map_or(0, |(_, stat)| stat.size);
+    let (size, tree) = match scheme(source) {
+        Scheme::Salt(path, env) => {
+            let env = env.unwrap_or_else(|| call.env());
+            let entry = call.context().tree.entry(&env, &path);
+            (entry.map_or(0, |entry| entry.size), Some((env, path)))
+        }
+        Scheme::Local(path) => (of_path(Path::new(&path)), None),
+        Scheme::Remote => (of_path(&cached(call, source).map_err(failed)?), None),
+        Scheme::Unknown => (0, None),
+    };
+    if size <= SMALL {
+        return Ok(None);
+    }
+    let path = cached(call, source).map_err(failed)?;
+    let unreadable = |why| StateError::io("read", &path, &why);
+    verify(call, source, hash, &|kind| digest::of_file(call.look, &path, kind).map_err(unreadable))?;
+    Ok(Some(Place { path, size, tree }))
+}
+
+/// The mode that a source has of its own.
+pub fn mode_of(call: &Call<'_>, source: &str) -> Option<u32> {
+    match scheme(source) {
+        Scheme::Salt(path, env) => {
+            let tree = call.context().tree;
+            Some(tree.entry(&env.unwrap_or_else(|| call.env()), &path)?.mode)
+        }
+        Scheme::Local(path) => files::followed(call.look, Path::new(&path)).ok().map(|(_, stat)| stat.mode),
+        _ => None,
+    }
 }
 
 /// What a source that is not named `source` gives, checked and rendered as the state's arguments say.
@@ -116,7 +156,7 @@ pub fn of_source(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
 
 fn checked(call: &Call<'_>, source: &str, hash: Option<&str>, extra: &Map) -> Result<Vec<u8>, StateError> {
     let bytes = fetch(call, source).map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))?;
-    verify(call, source, hash, &bytes)?;
+    verify(call, source, hash, &|kind| Ok(digest::digest(kind, &bytes)))?;
     match call.some_text("template") {
         Some(engine) => rendered_with(call, &engine, source, bytes, extra),
         None => Ok(bytes),
@@ -236,7 +276,12 @@ pub fn is_remote(source: &str) -> bool {
 
 /// Checks a source against its hash. What comes over the network must have one; the tree's own
 /// files are checked where they are fetched.
-fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Result<(), StateError> {
+fn verify(
+    call: &Call<'_>,
+    source: &str,
+    hash: Option<&str>,
+    found: &dyn Fn(&str) -> Result<Option<String>, StateError>,
+) -> Result<(), StateError> {
     let of_tree = matches!(scheme(source), Scheme::Salt(..));
     if of_tree || call.flag("skip_verify", false) || hash.is_none() && !is_remote(source) {
         return Ok(());
@@ -248,7 +293,7 @@ fn verify(call: &Call<'_>, source: &str, hash: Option<&str>, bytes: &[u8]) -> Re
         ));
     };
     let (kind, wanted) = hash_of(call, source, hash)?;
-    let found = digest(&kind, bytes)
+    let found = found(&kind)?
         .ok_or_else(|| StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid")))?;
     if found == wanted {
         return Ok(());

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use proto::{Map, Value};
 
-use super::{content, owner};
+use super::{body::Body, content, owner};
 use crate::{
     Look, Stat,
     functions::truth,
     look::Kind,
     plan::{Call, Doing, Done, Plan, StateError, failed},
     resource::{
-        backup, diff,
-        files::{self, LIMIT, Permissions, mode_text},
+        backup,
+        files::{self, Permissions, mode_text},
     },
 };
 
@@ -35,12 +35,12 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
     let replace = call.flag("replace", true);
     let wanted = if replace || !there { content::wanted(call, &extra)? } else { None };
     if let (Some("keep"), Some(content)) = (call.text("mode").map(|m| m.to_lowercase()).as_deref(), &wanted) {
-        permissions.mode = content.source.as_deref().and_then(|source| mode_of_source(call, source));
+        permissions.mode = content.source.as_deref().and_then(|source| content::mode_of(call, source));
     }
     let Some(content) = wanted.filter(|_| replace || !there) else {
         return if there { only_permissions(call, &name, permissions) } else { empty_file(call, name, permissions) };
     };
-    managed(call, name, content.bytes, permissions, &|name| format!("The file {name} is set to be changed{NOTE}"))
+    managed(call, name, content.body, permissions, &|name| format!("The file {name} is set to be changed{NOTE}"))
 }
 
 /// Plans a file with a content that another state has made (`file.serialize`). `would` gives what
@@ -48,17 +48,17 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
 pub fn with_content(call: &Call<'_>, bytes: Vec<u8>, would: impl Fn(&str) -> String) -> Result<Plan, StateError> {
     let name = super::path(call)?;
     let permissions = owner::permissions(call, "mode")?;
-    managed(call, name, bytes, permissions, &would)
+    managed(call, name, Body::Bytes(bytes), permissions, &would)
 }
 
 fn managed(
     call: &Call<'_>,
     name: PathBuf,
-    bytes: Vec<u8>,
+    body: Body,
     permissions: Permissions,
     would: &dyn Fn(&str) -> String,
 ) -> Result<Plan, StateError> {
-    let target = Target::of(call, &name)?;
+    let target = Target::of(call, &name, &body)?;
     let would = would(&name.display().to_string());
     let job = Job {
         show: call.flag("show_changes", true),
@@ -71,7 +71,7 @@ fn managed(
         shell: call.look.grains().get("shell").and_then(Value::as_str).unwrap_or("/bin/sh").to_owned(),
         from_source: call.value("source").is_some_and(truth),
         permissions,
-        bytes,
+        body,
         name,
     };
     job.plan(call.look, target, would)
@@ -81,28 +81,40 @@ fn managed(
 struct Target {
     /// The name itself, or what it links to.
     path: PathBuf,
-    old: Option<(Stat, Vec<u8>)>,
+    old: Option<(Stat, Body)>,
+    /// Whether it holds what it is to hold.
+    is_same: bool,
     /// A link that is to become a file.
     replaces_link: bool,
     /// What that link leads to.
-    linked: Option<Vec<u8>>,
+    linked: Option<Body>,
 }
 
 impl Target {
-    fn of(call: &Call<'_>, name: &Path) -> Result<Self, StateError> {
+    fn of(call: &Call<'_>, name: &Path, wanted: &Body) -> Result<Self, StateError> {
+        let none = |path: &Path, replaces_link| Self {
+            path: path.to_owned(),
+            old: None,
+            is_same: false,
+            replaces_link,
+            linked: None,
+        };
         let is_link = files::is_link(call.look, name);
         let follow = call.flag("follow_symlinks", true);
         if is_link && !follow {
-            let target = call.look.read(name, LIMIT).ok();
-            return Ok(Self { path: name.to_owned(), old: None, replaces_link: true, linked: target });
+            let target = files::followed(call.look, name).ok().filter(|(_, stat)| stat.kind == Kind::File);
+            let linked = target.and_then(|(path, stat)| Body::of_file(call.look, &path, &stat).ok());
+            return Ok(Self { linked, ..none(name, true) });
         }
         match files::followed(call.look, name) {
             Ok((path, stat)) if stat.kind == Kind::File => {
-                let bytes = call.look.read(&path, LIMIT).map_err(|why| StateError::io("read", &path, &why))?;
-                Ok(Self { path, old: Some((stat, bytes)), replaces_link: false, linked: None })
+                let unreadable = |why| StateError::io("read", &path, &why);
+                let old = Body::of_file(call.look, &path, &stat).map_err(unreadable)?;
+                let is_same = old.is_same(call.look, wanted).map_err(unreadable)?;
+                Ok(Self { old: Some((stat, old)), is_same, ..none(&path, false) })
             }
             Ok((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
-            Err(_) => Ok(Self { path: name.to_owned(), old: None, replaces_link: is_link, linked: None }),
+            Err(_) => Ok(none(name, is_link)),
         }
     }
 }
@@ -110,7 +122,7 @@ impl Target {
 /// All that is needed to write the file.
 struct Job {
     name: PathBuf,
-    bytes: Vec<u8>,
+    body: Body,
     permissions: Permissions,
     dirs: Permissions,
     show: bool,
@@ -128,7 +140,7 @@ const NOTE: &str = "\nNote: No changes made, actual changes may\nbe different du
 impl Job {
     fn plan(self, look: &dyn Look, target: Target, would: String) -> Result<Plan, StateError> {
         let name = self.name.display().to_string();
-        let preview = self.changes(&target);
+        let preview = self.changes(look, &target);
         if preview.is_empty() {
             return Plan::keep(format!("File {name} is in the correct state"));
         }
@@ -145,17 +157,20 @@ impl Job {
     }
 
     /// What is different: contents, owner, mode.
-    fn changes(&self, target: &Target) -> Map {
+    fn changes(&self, look: &dyn Look, target: &Target) -> Map {
         let mut changes = Map::new();
         match &target.old {
-            Some((_, old)) if *old == self.bytes => {}
-            Some((_, old)) => drop(changes.insert("diff".into(), self.diff(old).into())),
+            Some(_) if target.is_same => {}
+            Some((_, old)) => drop(changes.insert("diff".into(), self.diff(look, old).into())),
             None if target.replaces_link => {
                 let replaced = || "Replace symbolic link with regular file".to_owned();
-                let diff = target.linked.as_ref().map(|old| self.diff(old)).filter(|diff| !diff.is_empty());
+                let diff = target.linked.as_ref().map(|old| self.diff(look, old)).filter(|diff| !diff.is_empty());
                 changes.insert("diff".into(), diff.unwrap_or_else(replaced).into());
             }
-            None if self.new_file_diff => drop(changes.insert("diff".into(), self.diff(&[]).into())),
+            None if self.new_file_diff => {
+                let nothing = Body::Bytes(Vec::new());
+                changes.insert("diff".into(), self.diff(look, &nothing).into());
+            }
             None => drop(changes.insert("diff".into(), "New file".into())),
         }
         if let Some((stat, _)) = &target.old {
@@ -164,17 +179,16 @@ impl Job {
         changes
     }
 
-    fn diff(&self, old: &[u8]) -> String {
-        if self.show { diff::of_bytes(old, &self.bytes) } else { "<show_changes=False>".into() }
+    fn diff(&self, look: &dyn Look, old: &Body) -> String {
+        if self.show { old.diff(look, &self.body) } else { "<show_changes=False>".into() }
     }
 
     fn apply(self, doing: &Doing<'_>, target: Target) -> Result<Done, StateError> {
         let host = doing.host;
         let name = self.name.display().to_string();
         let permissions = self.permissions.resolved(host);
-        let mut changes = self.changes(&target);
-        let new_bytes = target.old.as_ref().is_none_or(|(_, old)| *old != self.bytes);
-        if new_bytes {
+        let mut changes = self.changes(host, &target);
+        if !target.is_same {
             if let Some(refusal) = self.checked(doing)? {
                 return Ok(refusal);
             }
@@ -184,16 +198,15 @@ impl Job {
                 files::make_dirs(host, parent, &self.dirs.resolved(host))
                     .map_err(|why| StateError::io("create", parent, &why))?;
             }
-            if let (Some(_), Some((_, old))) = (&self.backup, &target.old) {
-                backup::keep(host, &self.backups, &target.path, old)?;
+            if self.backup.is_some() && target.old.is_some() {
+                backup::keep_file(host, &self.backups, &target.path)?;
             }
             // Nobody may read what is new before it has its owner.
             let old_mode = target.old.as_ref().map(|(stat, _)| stat.mode);
             let mode = permissions.mode.or(old_mode);
             let first =
                 if permissions.user.is_some() || permissions.group.is_some() { mode.map(|_| 0o600) } else { mode };
-            host.write(&target.path, &self.bytes, first.or(mode).unwrap_or(0o644))
-                .map_err(|why| StateError::io("write", &target.path, &why))?;
+            self.body.write(doing, &target.path, first.or(mode).unwrap_or(0o644))?;
             if target.old.is_none() {
                 let fresh = Stat {
                     mode: 0o600,
@@ -218,7 +231,7 @@ impl Job {
     fn checked(&self, doing: &Doing<'_>) -> Result<Option<Done>, StateError> {
         for command in &self.check {
             let path = std::env::temp_dir().join(format!("overstate-{:032x}", rand::random::<u128>()));
-            doing.host.write(&path, &self.bytes, 0o600).map_err(|why| StateError::io("write", &path, &why))?;
+            self.body.write(doing, &path, 0o600)?;
             let run = crate::Command {
                 argv: vec![format!("{command} {}", path.display())],
                 shell: Some(self.shell.clone().into()),
@@ -251,14 +264,6 @@ fn dir_permissions(call: &Call<'_>, file: &Permissions) -> Result<Permissions, S
         )
     });
     Ok(Permissions { mode: own.or(derived), ..file.clone() })
-}
-
-fn mode_of_source(call: &Call<'_>, source: &str) -> Option<u32> {
-    let path = match source.strip_prefix("salt://") {
-        Some(inside) => call.context().tree.local(&call.env(), inside)?,
-        None => PathBuf::from(source.trim_start_matches("file://")),
-    };
-    call.look.stat(&path).ok().map(|stat| stat.mode)
 }
 
 /// The content is nobody's business here, or is right; owner and mode may not be.

@@ -1,6 +1,7 @@
 //! `file.*`: files, folders, links and what is in them.
 
 mod block;
+mod body;
 mod comment;
 pub mod content;
 mod directory;
