@@ -16,6 +16,8 @@ use crate::{
 pub const SMALL: u64 = 64 << 10;
 /// The largest files whose difference is looked for.
 const SHOWN: u64 = 16 << 20;
+/// What is looked at of larger ones.
+const HEAD: u64 = 8 << 10;
 
 pub enum Body {
     Bytes(Vec<u8>),
@@ -69,7 +71,9 @@ impl Body {
             let mut bytes = Vec::new();
             body.open(look).and_then(|from| from.take(limit).read_to_end(&mut bytes)).map(|_| bytes)
         };
-        match (read(self, SHOWN.min(most)), read(new, SHOWN.min(most))) {
+        // Of what is too long, the beginning tells text from other things.
+        let limit = if most <= SHOWN { SHOWN } else { HEAD };
+        match (read(self, limit), read(new, limit)) {
             (Ok(old), Ok(new)) if most <= SHOWN => diff::of_bytes(&old, &new),
             (Ok(old), Ok(new)) if old.contains(&0) || new.contains(&0) => diff::of_bytes(&old, &new),
             _ => "the difference is too long to be shown".into(),
