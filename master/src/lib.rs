@@ -133,6 +133,7 @@ pub async fn run(
     }
     tracing::info!("shutting down");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    master.orchestrations.leave();
     master.fleet.close_all(&Refusal::ShuttingDown);
     clock.abort();
     acks.abort();

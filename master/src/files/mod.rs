@@ -37,6 +37,8 @@ pub use tree::PillarTree;
 use beneath::Root;
 use hashes::{Hashes, Identity};
 
+/// How long a look is as good as new for minions that ask, at most.
+const SHARED: Duration = Duration::from_millis(500);
 /// Trees that are kept by name, beside the newest.
 const KEPT: usize = 32;
 
@@ -124,9 +126,21 @@ impl Files {
     /// # Errors
     /// The roots cannot be read, or hold too much.
     pub async fn newest(self: &Arc<Self>) -> Result<Arc<Snapshot>, Unanswered> {
+        self.looked_at(SHARED).await
+    }
+
+    /// The tree as it is now and not a moment ago: for an operator, who may just have saved a file.
+    ///
+    /// # Errors
+    /// The roots cannot be read, or hold too much.
+    pub async fn current(self: &Arc<Self>) -> Result<Arc<Snapshot>, Unanswered> {
+        self.looked_at(Duration::ZERO).await
+    }
+
+    async fn looked_at(self: &Arc<Self>, at_most_ago: Duration) -> Result<Arc<Snapshot>, Unanswered> {
         let asked = Instant::now();
         let _looking = self.looking.lock().await;
-        if let Some(fresh) = self.since(asked) {
+        if let Some(fresh) = self.since(asked, at_most_ago) {
             return Ok(fresh);
         }
         let files = self.clone();
@@ -134,10 +148,10 @@ impl Files {
         looked.map_err(|_| Unanswered::new(Kind::Failed, "looking through the roots failed"))?
     }
 
-    fn since(&self, asked: Instant) -> Option<Arc<Snapshot>> {
+    fn since(&self, asked: Instant, at_most_ago: Duration) -> Option<Arc<Snapshot>> {
         let kept = self.kept();
         let (began, took) = kept.since?;
-        let good_for = (took * 20).min(Duration::from_millis(500));
+        let good_for = (took * 20).min(at_most_ago);
         (began + good_for >= asked).then(|| kept.snapshots.back().cloned()).flatten()
     }
 

@@ -198,7 +198,7 @@ impl Jobs {
             return Ok(Some(tree));
         }
         let failed = |why: Unanswered| fault(FaultKind::Store, format!("the state files: {why}"), None);
-        let snapshot = self.files.newest().await.map_err(failed)?;
+        let snapshot = self.files.current().await.map_err(failed)?;
         let revisions = snapshot.revisions();
         if !revisions.is_empty() {
             self.store.tree(snapshot.hash, &revisions).await;

@@ -162,6 +162,7 @@ impl Fleet for Desk {
 
     fn publish(&self, step: &str, call: &Call, options: &RunOptions) -> Result<Child, Refused> {
         let live = self.live()?;
+        self.master.orchestrations.stay();
         // Not cut off by a kill: what is written down is published, or known not to be.
         let child = self.runtime.block_on(self.publish_now(step, call, options))?;
         let what = StageEvent::Job {

@@ -13,7 +13,10 @@ mod work;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use orchestrate::{plan, run, saved};
@@ -51,7 +54,11 @@ const MOST: usize = 64;
 
 /// Those that are under way.
 #[derive(Default)]
-pub struct Orchestrations(Mutex<HashMap<JobId, Arc<Live>>>);
+pub struct Orchestrations {
+    live: Mutex<HashMap<JobId, Arc<Live>>>,
+    /// The master is shutting down: what happens now is no verdict, and the next start goes on.
+    leaving: AtomicBool,
+}
 
 /// What goes on, and how it began.
 pub struct Followed {
@@ -61,7 +68,7 @@ pub struct Followed {
 
 impl Orchestrations {
     fn live(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Live>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, jid: JobId) -> Option<Arc<Live>> {
@@ -70,6 +77,18 @@ impl Orchestrations {
 
     fn remove(&self, jid: JobId) {
         self.live().remove(&jid);
+    }
+
+    /// Nothing more is begun or written down.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Holds a thread of an orchestration while the master shuts down, which ends it.
+    fn stay(&self) {
+        while self.leaving.load(Ordering::Acquire) {
+            std::thread::park();
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -265,7 +284,7 @@ async fn snapshot(master: &Master, tree: Option<Hash>) -> Result<Arc<Snapshot>, 
     if let Some(kept) = tree.and_then(|tree| master.files.tree(&tree)) {
         return Ok(kept);
     }
-    let newest = master.files.newest().await;
+    let newest = master.files.current().await;
     newest.map_err(|why| fault(FaultKind::Store, format!("the state files: {why}"), None))
 }
 

@@ -133,6 +133,7 @@ fn work(master: &Arc<Master>, runtime: &Handle, live: &Arc<Live>, tree: Arc<Snap
     let scene = Scene::new(desk, tree, &live.saltenv, live.pillar.clone(), live.test);
     let shown = |chunk: &Chunk, row: &Row| ended(master, runtime, live, chunk, row);
     let results = scene.run(&live.steps, live.test, known, &shown);
+    master.orchestrations.stay();
     let failed = results.values().any(|(_, row)| row.failed());
     let outcome = match (live.was_killed(), failed) {
         (true, _) => Outcome::Refused,
@@ -155,6 +156,7 @@ fn work(master: &Arc<Master>, runtime: &Handle, live: &Arc<Live>, tree: Arc<Snap
 
 /// A step has ended: written down before anything builds on it.
 fn ended(master: &Master, runtime: &Handle, live: &Live, chunk: &Chunk, row: &Row) {
+    master.orchestrations.stay();
     let tag = chunk.tag();
     let text = serde_json::to_string(row).unwrap_or_default();
     while let Err(error) = runtime.block_on(master.store.step(live.jid, tag.clone(), text.clone())) {
