@@ -133,6 +133,12 @@ impl Account {
         format!("{} targeted: {}", self.targeted(), parts.join(", "))
     }
 
+    /// Who gave no answer, and why.
+    pub fn silent(&self, now: &Zoned) -> Vec<(MinionId, String)> {
+        let silent = |(minion, standing): (&MinionId, &Standing)| Some((minion.clone(), reason(standing, now)?));
+        self.pairs.iter().filter_map(silent).collect()
+    }
+
     fn names(&self, outcome: Outcome) -> String {
         let ended = self.pairs.iter().filter(|(_, s)| **s == Standing::Ended(outcome));
         shorten(ended.map(|(minion, _)| minion.to_string()).collect())

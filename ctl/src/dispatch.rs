@@ -62,7 +62,7 @@ fn batch(text: &str) -> Result<Batch, String> {
 
 impl Options {
     /// The part that is signed.
-    fn signed(&self, follow_states: bool) -> RunOptions {
+    pub fn signed(&self, follow_states: bool) -> RunOptions {
         RunOptions {
             batch: self.batch,
             subset: self.subset,
@@ -104,7 +104,7 @@ pub fn carry_out(global: &Global, call: Call, options: &Options, format: Format)
     })
 }
 
-fn detached(global: &Global, format: Format, start: &proto::message::JobStart) -> Outcome {
+pub fn detached(global: &Global, format: Format, start: &proto::message::JobStart) -> Outcome {
     let jid = start.jid.to_string();
     match format {
         Format::Nested | Format::Highstate | Format::Txt => term::result(&format!("{jid}\n"))?,

@@ -210,7 +210,6 @@ pub mod recorded {
         stages[2].rules = vec!["25% at once".into(), "expect any".into()];
         stages[2].offline = 1;
         stages[2].absent = vec![Absent { minion: id("app6"), since: Some(BEGAN - 60_000_000) }];
-        stages[3].skipped = Some("--only app".into());
         stages[5].fault = Some("no minion matches 'mon*'".into());
         Plan { name: "overstate.sls".into(), saltenv: "base".into(), stages, ..Plan::default() }
     }

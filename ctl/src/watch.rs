@@ -50,6 +50,12 @@ pub struct Watch<'a> {
     dropped: Vec<(MinionId, Instant)>,
 }
 
+/// What came of a job, for who shows it otherwise.
+pub struct Gathered {
+    pub ends: Vec<Arc<PairEnd>>,
+    pub account: Account,
+}
+
 /// Why following stops.
 enum Stop {
     Complete,
@@ -133,22 +139,38 @@ impl<'a> Watch<'a> {
         self.go_on(client, jid).await
     }
 
-    async fn go_on(mut self, mut client: Client, jid: JobId) -> error::Outcome {
+    /// As [`follow`](Self::follow), but the answers are for the caller to show. `None` after Ctrl-C.
+    pub async fn gather(mut self, client: Client, start: JobStart) -> Result<Option<Gathered>, Error> {
+        self.account = Account::new(&start.expected, &start.absent);
+        if self.see_through(client, start.jid).await? {
+            self.progress.clear();
+            return Ok(Some(Gathered { ends: self.returns.into_kept(), account: self.account }));
+        }
+        self.progress.clear();
+        detached(start.jid);
+        Ok(None)
+    }
+
+    async fn go_on(mut self, client: Client, jid: JobId) -> error::Outcome {
+        if self.see_through(client, jid).await? { self.finish(jid) } else { self.detach(jid) }
+    }
+
+    /// Gives whether it came to an end, and not to Ctrl-C.
+    async fn see_through(&mut self, mut client: Client, jid: JobId) -> Result<bool, Error> {
         loop {
             match self.until_stop(&mut client).await? {
-                Stop::Interrupted => return self.detach(jid),
-                Stop::Complete => break,
+                Stop::Interrupted => return Ok(false),
+                Stop::Complete => return Ok(true),
                 Stop::TimedOut => {
                     self.ask_states(&mut client, jid).await;
-                    break;
+                    return Ok(true);
                 }
                 Stop::MasterGone => match self.reconnect(jid).await? {
                     Some(again) => client = again,
-                    None => return self.detach(jid),
+                    None => return Ok(false),
                 },
             }
         }
-        self.finish(jid)
     }
 
     async fn until_stop(&mut self, client: &mut Client) -> Result<Stop, Error> {
@@ -325,9 +347,7 @@ impl<'a> Watch<'a> {
     fn detach(mut self, jid: JobId) -> error::Outcome {
         self.progress.clear();
         self.returns.finish()?;
-        term::complain(&format!(
-            "detached; the job goes on: {jid}\n  hint: `ctl job follow {jid}` shows its answers\n"
-        ));
+        detached(jid);
         Ok(Exit::INTERRUPTED)
     }
 
@@ -347,6 +367,10 @@ impl<'a> Watch<'a> {
         self.progress.clear();
         self.global.note(text);
     }
+}
+
+fn detached(jid: JobId) {
+    term::complain(&format!("detached; the job goes on: {jid}\n  hint: `ctl job follow {jid}` shows its answers\n"));
 }
 
 /// Whether a failed command's code says what its output does not.

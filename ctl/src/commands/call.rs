@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minion::{config::Config, job::Live, local::Called};
-use proto::Outcome as Ended;
+use proto::{Outcome as Ended, Value};
 use states::{CallError, call::Progress as Told, diag};
 
 use crate::{
@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 /// The name that stands for this host, as in Salt.
-const HERE: &str = "local";
+pub const HERE: &str = "local";
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     let (function, given) = arguments::call(args.function.as_deref(), &args.args, &args.argv)?;
@@ -67,6 +67,22 @@ pub fn run(args: Args, global: &Global) -> Outcome {
         (None, Ended::Ok) => Ok(Exit::OK),
         (None, Ended::Refused) => Err(Error::nothing("it was not run")),
         (None, _) => Ok(Exit::FAILED),
+    }
+}
+
+/// A function's value on this host, for commands that show it in their own way.
+///
+/// # Errors
+/// A configuration that cannot be read, or why there is no value.
+pub fn here(global: &Global, function: &str, args: proto::Args) -> Result<Value, Error> {
+    let name = dispatch::function(function)?;
+    let (config, warnings) = Config::load(&global.config_dir()).map_err(diagnosed)?;
+    logging::start(Some("warning"), config.keys.log_format.as_deref(), global.verbose)?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let Called { ret, error } = minion::local::perform(&config, name, args, None);
+    match error {
+        Some(error) => Err(failed(function, &error)),
+        None => Ok(ret.value),
     }
 }
 

@@ -94,7 +94,7 @@ fn show(format: Option<Format>, tag: &str, data: &Value) -> Result<(), Error> {
         Some(Format::Json | Format::Jsonl) => json!({"tag": tag, "data": data}).to_string() + "\n",
         Some(Format::Txt) => format!("{tag}\t{data}\n"),
         Some(Format::Yaml) => "---\n".to_owned() + &crate::output::yaml(&json!({"tag": tag, "data": data})),
-        Some(Format::Quiet) => String::new(),
+        Some(Format::Quiet | Format::Nagios | Format::Prometheus) => String::new(),
         Some(Format::Nested | Format::Highstate) | None => nested::render(&tag, data, true),
     };
     Ok(term::result(&text)?)

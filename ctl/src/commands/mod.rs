@@ -3,6 +3,7 @@
 
 mod apply;
 mod call;
+mod check;
 mod compat;
 mod completion;
 mod dev;
@@ -34,6 +35,7 @@ use crate::{
 pub enum Command {
     Run(run::Args),
     Apply(apply::Args),
+    Check(check::Args),
     Overstate(overstate::Args),
     Orchestrate(orchestrate::Args),
     Target(target::Args),
@@ -53,9 +55,11 @@ pub enum Command {
 impl Command {
     pub fn run(self, global: &Global) -> Outcome {
         self.check_config_dir(global)?;
+        self.check_format(global)?;
         match self {
             Command::Run(args) => run::run(args, global),
             Command::Apply(args) => apply::run(args, global),
+            Command::Check(args) => check::run(args, global),
             Command::Overstate(args) => overstate::run(args, global),
             Command::Orchestrate(args) => orchestrate::run(args, global),
             Command::Target(args) => target::run(args, global),
@@ -85,6 +89,19 @@ impl Command {
             Some(dir) if !needs_none && !dir.is_dir() => {
                 Err(Error::nothing(format!("the configuration folder {} does not exist", dir.display()))
                     .hint("--config-dir names the folder in which the files `master`, `minion` and `ctl` lie"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Command {
+    fn check_format(&self, global: &Global) -> Result<(), Error> {
+        match (self, global.out) {
+            (Command::Check(_), _) => Ok(()),
+            (_, Some(Format::Nagios | Format::Prometheus)) => {
+                Err(Error::nothing("--out nagios and --out prometheus are for `ctl check`")
+                    .hint("for programs: json, jsonl, yaml, txt"))
             }
             _ => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! How results look. Standard output holds results only; machine formats hold no colour.
 
+pub mod checks;
 pub mod fleet;
 pub mod highstate;
 pub mod nested;
@@ -30,6 +31,10 @@ pub enum Format {
     Txt,
     /// Only the exit code
     Quiet,
+    /// Of `ctl check`: as a monitoring plugin
+    Nagios,
+    /// Of `ctl check`: for Prometheus' textfile collector
+    Prometheus,
 }
 
 /// Shows the returns of a run as they come.
@@ -65,6 +70,11 @@ impl Returns {
             return String::new();
         }
         block(self.format, end.minion.as_str(), &end.ret.value, good(end), self.all)
+    }
+
+    /// The returns that were kept, for who shows them otherwise.
+    pub fn into_kept(self) -> Vec<Arc<PairEnd>> {
+        self.kept
     }
 
     /// What could only be shown at the end, by name.
@@ -105,7 +115,8 @@ pub fn block(format: Format, minion: &str, value: &Value, good: bool, all: bool)
         Format::Jsonl => keyed(minion, value).to_string() + "\n",
         Format::Yaml => yaml(&keyed(minion, value)),
         Format::Txt => txt(minion, value),
-        Format::Quiet => String::new(),
+        // The last two are of `ctl check` alone, which brings its own.
+        Format::Quiet | Format::Nagios | Format::Prometheus => String::new(),
     }
 }
 

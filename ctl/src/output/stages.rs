@@ -316,8 +316,10 @@ mod tests {
 
     #[test]
     fn the_plan_is_a_tree() {
-        insta::assert_snapshot!("plan of 80 columns", plain(&plan(&recorded::plan(), 80)));
-        insta::assert_snapshot!("plan, wide", plain(&plan(&recorded::plan(), 160)));
+        let mut planned = recorded::plan();
+        planned.stages[3].skipped = Some("--only app".into());
+        insta::assert_snapshot!("plan of 80 columns", plain(&plan(&planned, 80)));
+        insta::assert_snapshot!("plan, wide", plain(&plan(&planned, 160)));
     }
 
     #[test]

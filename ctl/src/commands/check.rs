@@ -1,0 +1,184 @@
+//! `ctl check TARGET [CHECK…]`
+
+use std::time::{Duration, Instant};
+
+use proto::{Args as CallArgs, Outcome as Ended, Value};
+
+use crate::{
+    cli::Global,
+    client::{Client, block_on},
+    dispatch::{self, Options},
+    error::{Error, Exit, Outcome},
+    output::{
+        self, Format, Returns,
+        checks::{self, Report, Room},
+    },
+    selection::{Kind, Selection, miss_named},
+    term, times,
+    watch::{Gathered, Patience, Watch},
+};
+
+/// Run health checks now, all at once, and show what is wrong
+///
+///   ctl check '*'                       what is configured, or load, memory, disk …
+///   ctl check 'web*' disk 'tcp*'        some of them, by name
+///   ctl check '*' --watch 10s           again and again
+///   ctl check --local                   this host, without a master
+///   ctl check '*' --out prometheus > /var/lib/node_exporter/overstate.prom
+///
+/// Equal trouble is shown once, with the hosts that have it; -v shows all, and what
+/// was slow. Who gives no answer is UNKNOWN. Exit codes are those of monitoring
+/// plugins: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also when nothing could be
+/// done); the worst one counts, a warning more than what is unknown.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Who, as for `ctl run`; with --local, the first check
+    #[arg(value_name = "TARGET", required_unless_present = "local")]
+    target: Option<String>,
+    /// Names of checks; globs too [default: all that are configured]
+    #[arg(value_name = "CHECK", help_heading = None)]
+    checks: Vec<String>,
+    /// On this host, without a master
+    #[arg(long, help_heading = None, conflicts_with_all = ["last"])]
+    local: bool,
+    /// Again after this time, until Ctrl-C [default: 10s]
+    #[arg(long, value_name = "TIME", help_heading = None, num_args = 0..=1, default_missing_value = "10",
+          value_parser = times::seconds, conflicts_with = "detach")]
+    watch: Option<u32>,
+    /// What the master knows already, at once
+    #[arg(long, help_heading = None, conflicts_with = "watch")]
+    last: bool,
+    #[command(flatten)]
+    kind: Kind,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// As for a monitoring plugin, what could not be done is UNKNOWN.
+const UNKNOWN: Exit = Exit(3);
+
+pub fn run(args: Args, global: &Global) -> Outcome {
+    if args.last {
+        Error::nothing("--last is not available yet: this master keeps no picture of the checks")
+            .hint("without it the checks are run now, which takes about as long as the slowest of them")
+            .report();
+        return Ok(UNKNOWN);
+    }
+    match work(args, global) {
+        Err(error) if error.exit() != Exit(2) => Err(error),
+        Err(error) => {
+            error.report();
+            Ok(UNKNOWN)
+        }
+        outcome => outcome,
+    }
+}
+
+fn work(args: Args, global: &Global) -> Outcome {
+    let Some(seconds) = args.watch else { return once(&args, global) };
+    loop {
+        let begun = Instant::now();
+        if term::interactive() && shown(global) {
+            term::result("\x1b[H\x1b[2J\x1b[3J")?;
+            term::result(&format!("{}  every {seconds} s, Ctrl-C ends it\n", times::now().strftime("%H:%M:%S")))?;
+        }
+        let exit = once(&args, global)?;
+        let rest = Duration::from_secs(seconds.into()).saturating_sub(begun.elapsed());
+        let stopped = block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(rest) => Ok::<_, Error>(false),
+                _ = tokio::signal::ctrl_c() => Ok(true),
+            }
+        })?;
+        if stopped || exit == Exit::INTERRUPTED {
+            return Ok(exit);
+        }
+    }
+}
+
+/// Whether people read the result.
+fn shown(global: &Global) -> bool {
+    matches!(global.out, None | Some(Format::Nested | Format::Highstate))
+}
+
+fn once(args: &Args, global: &Global) -> Outcome {
+    let begun = Instant::now();
+    let report = if args.local { here(args, global)? } else { there(args, global)? };
+    let Some(mut report) = report else { return Ok(if args.options.detach { Exit::OK } else { Exit::INTERRUPTED }) };
+    report.seconds = begun.elapsed().as_secs_f64();
+    report.sort();
+    show(&report, global)?;
+    Ok(Exit(report.worst().code()))
+}
+
+fn show(report: &Report, global: &Global) -> Result<(), Error> {
+    let text = match global.out {
+        Some(Format::Json) => output::json(&checks::object(report)),
+        Some(Format::Jsonl) => checks::lines(report),
+        Some(Format::Yaml) => output::yaml(&checks::object(report)),
+        Some(Format::Txt) => checks::txt(report),
+        Some(Format::Nagios) => checks::nagios(report),
+        Some(Format::Prometheus) => checks::prometheus(report),
+        Some(Format::Quiet) => String::new(),
+        None | Some(Format::Nested | Format::Highstate) => {
+            let (width, rows) = match term::width() {
+                Some(width) => (width.into(), Some(term::screen().1)),
+                None => (usize::from(u16::MAX), None),
+            };
+            checks::screen(report, Room { width, rows, all: global.verbose > 0 })
+        }
+    };
+    Ok(term::result(&text)?)
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> CallArgs {
+    CallArgs::positional(names.map(|name| Value::String(name.clone())))
+}
+
+fn here(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
+    let value = super::call::here(global, "check.run", names(args.target.iter().chain(&args.checks)))?;
+    let mut report = Report::default();
+    report.add(super::call::HERE, &value);
+    Ok(Some(report))
+}
+
+/// `None`: there is nothing to report, for it goes on without us.
+fn there(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
+    let target = args.target.clone().unwrap_or_default();
+    let target = Selection { target, kind: args.kind.clone() }.expression()?;
+    let function = dispatch::function("check.run")?;
+    let options = &args.options;
+    block_on(async {
+        let mut client = Client::connect(global).await?;
+        let request = client.sign(&target, function, names(args.checks.iter()), options.signed(false))?;
+        let patience = Patience { timeout: options.timeout, ttl: options.ttl };
+        let mut watch = Watch::new(global, Returns::new(Format::Json, false, false), patience).showing_output(false);
+        let mut start = watch.begin(&mut client, request, !options.detach).await?;
+        if options.subset.is_none() {
+            miss_named(&target, &mut start);
+        }
+        if options.detach {
+            dispatch::detached(global, Format::Nested, &start)?;
+            return Ok(None);
+        }
+        Ok(watch.gather(client, start).await?.map(report))
+    })
+}
+
+fn report(gathered: Gathered) -> Report {
+    let mut report = Report::default();
+    for end in &gathered.ends {
+        match end.ret.outcome {
+            Ended::Ok | Ended::Failed => report.add(end.minion.as_str(), &end.ret.value),
+            other => {
+                let why = end.ret.value.as_str().unwrap_or_default();
+                report.silent(end.minion.as_str(), &format!("{other}: {why}"));
+            }
+        }
+    }
+    for (minion, why) in gathered.account.silent(&times::now()) {
+        report.silent(minion.as_str(), &why);
+    }
+    report
+}
