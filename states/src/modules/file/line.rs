@@ -1,9 +1,12 @@
 //! `file.line`.
 
-use super::edit::{self, Said, Text};
+use super::{
+    edit::{self, Said, Text},
+    owner,
+};
 use crate::{
     plan::{Call, Plan, StateError, failed},
-    resource::files,
+    resource::files::{self, Permissions},
 };
 
 pub fn line(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -33,7 +36,18 @@ pub fn line(call: &Call<'_>) -> Result<Plan, StateError> {
         return Plan::keep("No changes needed to be made");
     }
     let said = Said::new(call, "Changes would be made", "Changes were made", &old.text, &new);
-    edit::plan(old, new, None, said)
+    let now = || jiff::Zoned::now().strftime(".%Y-%m-%d-%H-%M-%S").to_string();
+    let backup = (call.flag("backup", false) && !create).then(now);
+    let owned = if create { owner::permissions(call, "file_mode")? } else { Permissions::default() };
+    match edit::plan(old, new, backup, said)? {
+        Plan::Change { comment, changes, apply } if !owned.is_empty() => Plan::change(comment, changes, move |doing| {
+            let done = apply(doing)?;
+            let given = owned.resolved(doing.host).apply(doing.host, &path);
+            given.map_err(|why| StateError::io("change", &path, &why))?;
+            Ok(done)
+        }),
+        plan => Ok(plan),
+    }
 }
 
 struct Job {

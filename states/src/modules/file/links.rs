@@ -155,6 +155,7 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
         return missing(format!("Directory {} for hard link is not present", parent.display()));
     }
+    let dirs = Permissions { mode: owner::permissions(call, "dir_mode")?.mode, ..Permissions::default() };
     let now = call.look.stat(&path).ok();
     if now.as_ref().is_some_and(|stat| stat.inode == wanted.inode && stat.inode != 0) {
         return Plan::keep(match call.test {
@@ -185,7 +186,7 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
             host.remove(&path).map_err(|why| StateError::io("remove", &path, &why))?;
             changes.insert("forced".into(), "File for hard link was forcibly replaced".into());
         }
-        let made = files::make_dirs(host, &parent, &Permissions::default());
+        let made = files::make_dirs(host, &parent, &dirs);
         made.map_err(|why| StateError::io("create", &parent, &why))?;
         host.hard_link(&to, &path)
             .map_err(|why| StateError::Failed(format!("Unable to create new hard link {name} -> {target}: {why}")))?;

@@ -40,7 +40,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     if there && !call.flag("force", false) {
         return Plan::keep(format!("The target file \"{to}\" exists and will not be overwritten"));
     }
-    let mut done = format!("Copied \"{from}\" to \"{to}\"");
+    let done = format!("Copied \"{from}\" to \"{to}\"");
     if there && files::is_file(call.look, &name) {
         let bytes = |path: &Path| call.look.read(path, LIMIT).ok();
         if bytes(&name) == bytes(&source) {
@@ -52,13 +52,18 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
         return missing(format!("The target directory {} is not present", parent.display()));
     }
-    done.shrink_to_fit();
-    let changes = json!({ to.as_str(): from });
+    let dirs = Permissions { mode: owner::permissions(call, "dir_mode")?.mode, ..Permissions::default() };
+    let mut changes = json!({ to.as_str(): from });
+    for key in ["user", "group", "mode"].into_iter().filter(|_| !preserve) {
+        if let Some(given) = call.some_text(key) {
+            changes[key] = given.into();
+        }
+    }
     let comment = format!("File \"{from}\" is set to be copied to \"{to}\"");
     Plan::change(comment, json!({}), move |doing| {
         let host = doing.host;
         let fault = |why: std::io::Error| StateError::Failed(format!("Failed to copy \"{from}\" to \"{to}\": {why}"));
-        files::make_dirs(host, &parent, &Permissions::default()).map_err(fault)?;
+        files::make_dirs(host, &parent, &dirs).map_err(fault)?;
         if files::is_there(host, &name) {
             host.remove(&name).map_err(fault)?;
         }
