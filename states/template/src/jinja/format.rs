@@ -181,7 +181,7 @@ fn character(value: &Value) -> Result<String, Error> {
 
 fn integer(value: &Value, conversion: char, spec: &Spec) -> Result<String, Error> {
     let number = match value {
-        Value::Float(f) => *f as i64,
+        Value::Float(f) if matches!(conversion, 'd' | 'i' | 'u') => *f as i64,
         other => match other.as_int() {
             Some(number) => number,
             None => return error(format!("'%{conversion}' needs a number, not {}", other.described())),
@@ -383,6 +383,9 @@ fn refuse_spec(spec: &Spec, value: &Value) -> Result<(), Error> {
     let whole = matches!(value, Value::Int(_) | Value::Bool(_))
         && matches!(spec.kind, None | Some('d' | 'x' | 'X' | 'o' | 'b'));
     match value {
+        Value::Float(_) if matches!(spec.kind, Some('d' | 'x' | 'X' | 'o' | 'b' | 'c')) => {
+            error("only an integer can be formatted so, not a float")
+        }
         Value::Str(_) if spec.comma.is_some() => error("thousands cannot be marked in a text"),
         Value::Str(_) if spec.sign.is_some() => error("a text has no sign"),
         Value::Int(_) | Value::Bool(_) if whole && spec.precision.is_some() => error("an integer has no decimals"),
@@ -403,7 +406,9 @@ pub fn formatted(value: &Value, text: &str) -> Result<String, Error> {
                 Some(precision) => text.chars().take(precision).collect(),
                 None => text.to_string(),
             };
-            Ok(spec.pad(&cut, '<'))
+            // A width that begins with a zero fills with zeros, on a text's own side.
+            let fill = spec.fill.or(spec.zero.then_some('0'));
+            Ok(Spec { fill, ..spec }.pad(&cut, '<'))
         }
         (Some('c'), value) => Ok(spec.pad(&character(value)?, '<')),
         (Some(kind @ ('d' | 'x' | 'X' | 'o' | 'b')), value) => integer(value, kind, &spec),

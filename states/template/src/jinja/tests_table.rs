@@ -30,9 +30,9 @@ const TABLE: &[(&str, Test)] = &[
     ("escaped", |_, _, _| Ok(false)),
     ("lower", |_, value, _| Ok(cased(value, char::is_lowercase, char::is_uppercase))),
     ("upper", |_, value, _| Ok(cased(value, char::is_uppercase, char::is_lowercase))),
-    ("odd", |_, value, _| remainder(value, 2).map(|r| r == 1)),
-    ("even", |_, value, _| remainder(value, 2).map(|r| r == 0)),
-    ("divisibleby", |_, value, args| remainder(value, args.int(0, "num")?).map(|r| r == 0)),
+    ("odd", |_, value, _| remainder(value, 2).map(|r| r == 1.0)),
+    ("even", |_, value, _| remainder(value, 2).map(|r| r == 0.0)),
+    ("divisibleby", |_, value, args| remainder(value, args.int(0, "num")?).map(|r| r == 0.0)),
     ("in", |_, value, args| args.value(0, "seq")?.contains(value)),
     ("filter", |_, value, _| Ok(value.as_str().is_some_and(|name| filters::find(name).is_some()))),
     ("test", |_, value, _| Ok(value.as_str().is_some_and(|name| find(name).is_some()))),
@@ -92,11 +92,13 @@ fn cased(value: &Value, wanted: fn(char) -> bool, other: fn(char) -> bool) -> bo
     text.chars().any(wanted) && !text.chars().any(other)
 }
 
-fn remainder(value: &Value, by: i64) -> Result<i64, Error> {
-    match value.check()?.as_int() {
-        Some(number) if by != 0 => Ok(number.wrapping_rem_euclid(by)),
-        Some(_) => error("division by zero"),
-        None => error(format!("{} is no integer", value.described())),
+/// Python's `%`, as a float where one of the two is.
+fn remainder(value: &Value, by: i64) -> Result<f64, Error> {
+    match (value.check()?.as_int(), value.as_float()) {
+        (Some(_) | None, Some(_)) if by == 0 => error("division by zero"),
+        (Some(number), _) => Ok(number.wrapping_rem_euclid(by) as f64),
+        (None, Some(number)) => Ok(number - by as f64 * (number / by as f64).floor()),
+        (None, None) => error(format!("{} is no number", value.described())),
     }
 }
 

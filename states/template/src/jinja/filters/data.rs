@@ -8,7 +8,9 @@ use super::{
     string, wanted_text,
 };
 use crate::jinja::{
-    Error, error, jmespath,
+    Error, Eval, error,
+    globals::pairs_into,
+    jmespath,
     object::Args,
     print,
     value::{Dict, Key, Value},
@@ -79,18 +81,7 @@ pub const TABLE: Table = &[
         };
         Ok(Value::list(pairs.into_iter().map(entry).collect()))
     }),
-    ("from_entries", |_, v, _| {
-        let mut out = Dict::new();
-        for entry in v.iterate()? {
-            let find = |names: &[&str]| match &entry {
-                Value::Dict(dict) => names.iter().find_map(|name| dict.borrow().get(&Key::str(name)).cloned()),
-                _ => None,
-            };
-            let Some(key) = find(&["key", "name", "Name", "Key"]) else { continue };
-            out.insert(key.key()?, find(&["value", "Value"]).unwrap_or(Value::None));
-        }
-        Ok(Value::dict(out))
-    }),
+    ("from_entries", from_entries),
     ("mysql_to_dict", |_, v, a| mysql_to_dict(&v, a.text(0, "key")?)),
     ("json_query", |_, v, a| jmespath::search(a.text(0, "expr")?, v.check()?)),
     ("json_encode_dict", |_, v, _| v.defined()),
@@ -198,6 +189,26 @@ fn to_bool(value: &Value) -> bool {
         Value::List(_) | Value::Dict(_) | Value::Set(_) => value.length().unwrap_or(0) > 0,
         _ => false,
     }
+}
+
+/// A dict of entries with the keys `key` (or `name`) and `value`, in whatever case.
+fn from_entries(_: &mut Eval<'_>, value: Value, _: &Args) -> Result<Value, Error> {
+    let mut out = Dict::new();
+    for entry in value.iterate()? {
+        let mut parts = Dict::new();
+        pairs_into(&mut parts, &entry)?;
+        let find = |name: &str| {
+            let named = |key: &Key| matches!(key, Key::Str(text) if text.eq_ignore_ascii_case(name));
+            parts.iter().rev().find(|(key, _)| named(key)).map(|(_, value)| value.clone())
+        };
+        for key in ["key", "name"].into_iter().filter_map(find) {
+            if key.truth()? {
+                out.insert(key.key()?, find("value").unwrap_or(Value::None));
+                break;
+            }
+        }
+    }
+    Ok(Value::dict(out))
 }
 
 fn has(items: &[Value], item: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use sha2::Digest;
 
-use super::{Table, string};
+use super::{Table, string, wanted_text};
 use crate::{
     jinja::{
         Error, Eval,
@@ -54,10 +54,10 @@ pub const TABLE: Table = &[
         Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned().into()),
         None => error("this is not base64"),
     }),
-    ("md5", |_, v, _| Ok(hex(&md5::Md5::digest(string(&v)?)).into())),
-    ("sha1", |_, v, _| Ok(hex(&sha1::Sha1::digest(string(&v)?)).into())),
-    ("sha256", |_, v, _| Ok(hex(&sha2::Sha256::digest(string(&v)?)).into())),
-    ("sha512", |_, v, _| Ok(hex(&sha2::Sha512::digest(string(&v)?)).into())),
+    ("md5", |_, v, _| Ok(hex(&md5::Md5::digest(wanted_text(&v)?)).into())),
+    ("sha1", |_, v, _| Ok(hex(&sha1::Sha1::digest(wanted_text(&v)?)).into())),
+    ("sha256", |_, v, _| Ok(hex(&sha2::Sha256::digest(wanted_text(&v)?)).into())),
+    ("sha512", |_, v, _| Ok(hex(&sha2::Sha512::digest(wanted_text(&v)?)).into())),
     ("hmac_compute", |_, v, a| Ok(hex(&hmac(&string(&v)?, a.text(0, "shared_secret")?)).into())),
     ("hmac", |_, v, a| {
         let ours = crate::base64::encode(&hmac(&string(&v)?, a.text(0, "shared_secret")?));
