@@ -1,6 +1,6 @@
 //! Python's operators on values.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, rc::Rc};
 
 use super::{
     Error,
@@ -167,9 +167,10 @@ pub fn slice(of: &Value, [start, stop, step]: [Option<i64>; 3]) -> Result<Value,
         Some(at) if at < 0 => (at + length).clamp(low, high),
         Some(at) => at.clamp(low, high),
     };
-    let mut at = clamp(start, if step > 0 { 0 } else { length - 1 });
+    let first = clamp(start, if step > 0 { 0 } else { length - 1 });
     let end = clamp(stop, if step > 0 { length } else { -1 });
     let mut picked = Vec::new();
+    let mut at = first;
     while if step > 0 { at < end } else { at > end } {
         if let Ok(at) = usize::try_from(at) {
             picked.push(items[at].clone());
@@ -179,7 +180,11 @@ pub fn slice(of: &Value, [start, stop, step]: [Option<i64>; 3]) -> Result<Value,
     Ok(match of {
         Value::Str(_) => picked.iter().map(print::str).collect::<String>().into(),
         Value::Tuple(_) => Value::tuple(picked),
-        Value::Iter(..) => Value::generator(picked),
+        Value::Iter(_, IterKind::Range { start, step: each, .. }) => {
+            let of_range = |at: i64| start.saturating_add(at.saturating_mul(*each));
+            let kind = IterKind::Range { start: of_range(first), stop: of_range(end), step: each.saturating_mul(step) };
+            Value::Iter(Rc::new(picked), kind)
+        }
         _ => Value::list(picked),
     })
 }
