@@ -10,6 +10,7 @@ mod cp;
 mod defaults;
 mod file;
 mod grains;
+mod host_tables;
 mod log;
 mod matches;
 mod mine;
@@ -31,7 +32,7 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 20] = [
+    let tables: [&'static [Function]; 21] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
@@ -39,6 +40,7 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         defaults::TABLE,
         file::TABLE,
         grains::TABLE,
+        host_tables::TABLE,
         log::TABLE,
         matches::TABLE,
         mine::TABLE,
