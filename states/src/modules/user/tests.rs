@@ -42,7 +42,7 @@ fn a_user_is_made_with_a_hidden_password() {
     let sls = "new:\n  user.present:\n    - fullname: New\n    - password: $6$a$b\n";
     let [test, first, second] = thrice(&host, &[("t.sls", sls)]);
     assert_eq!(test.1, "User new set to be added");
-    assert_eq!((&first.2["password"], &first.2["fullname"]), (&json!("XXX-REDACTED-XXX"), &json!("New")));
+    assert_eq!((&first.2["password"], &first.2["fullname"]), (&json!(super::HIDDEN), &json!("New")));
     assert_eq!(second.1, "User new is present and up to date");
     assert!(host.ran().iter().all(|line| !line.contains("$6$")), "a hash on a command line");
 }
