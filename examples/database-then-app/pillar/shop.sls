@@ -1,0 +1,3 @@
+shop:
+  port: 8000
+  greeting: Hello from the database

@@ -1,0 +1,6 @@
+base:
+  'G@role:database or G@role:app':
+    - match: compound
+    - passwords
+  '*':
+    - shop

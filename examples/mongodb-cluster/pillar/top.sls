@@ -1,0 +1,4 @@
+base:
+  'G@replset_name:* or G@shard_mongos:True':
+    - match: compound
+    - mongodb
