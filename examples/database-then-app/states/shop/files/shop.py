@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Answers every request with a row of the database, and with the host that read it."""
 import http.server
 import json
