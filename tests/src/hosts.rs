@@ -11,14 +11,40 @@ pub struct Host {
     pub name: String,
     pub address: String,
     namespace: String,
+    /// Whether what runs on it sees a copy of this machine's files that it may change.
+    own_root: bool,
 }
+
+/// Makes a copy-on-write root and goes there, in mount and process namespaces of its own. What the
+/// test shares with the daemons lies beneath the temporary folder (`$1`), which stays the same one;
+/// the shell stays to take in orphans, as an init does.
+const OWN_ROOT: &str = r#"set -e
+tmp=$1; shift
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 overstate /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+cd /mnt/root
+mount -t proc proc proc
+mount --rbind /dev dev
+mount --rbind /sys sys
+mount -t tmpfs tmpfs run
+mkdir run/lock
+mount --rbind "$tmp" "./$tmp"
+pivot_root . mnt
+umount -l /mnt
+cd /
+"$@" & wait $!"#;
 
 impl Host {
     /// The words before a command line that is to run on this host.
     pub fn wrap(&self) -> Vec<String> {
         let rename = format!("hostname {} && exec \"$@\"", self.name);
         let words = ["ip", "netns", "exec", &self.namespace, "unshare", "--uts", "sh", "-c", &rename, "sh"];
-        words.map(str::to_owned).to_vec()
+        let tmp = std::env::temp_dir();
+        let root = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", OWN_ROOT, "sh"];
+        let root = self.own_root.then(|| root.map(str::to_owned).into_iter().chain([tmp.display().to_string()]));
+        words.map(str::to_owned).into_iter().chain(root.into_iter().flatten()).collect()
     }
 }
 
@@ -44,10 +70,22 @@ impl Net {
                     name: (*name).to_owned(),
                     address: format!("10.77.0.{}", i + 1),
                     namespace: format!("{prefix}h{i}"),
+                    own_root: false,
                 })
                 .collect(),
         };
         net.make();
+        net
+    }
+
+    /// The same, but all hosts except the first have files and processes of their own: packages can
+    /// be installed and services run there, and nothing of it stays.
+    ///
+    /// # Panics
+    /// Where namespaces cannot be made.
+    pub fn with_roots(names: &[&str]) -> Self {
+        let mut net = Self::new(names);
+        net.hosts.iter_mut().skip(1).for_each(|host| host.own_root = true);
         net
     }
 

@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod newcomer;
 mod operators;
+mod overstate;
 mod runs;
 mod states;
 mod victim;
