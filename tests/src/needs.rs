@@ -5,6 +5,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// Network namespaces with a bridge between them: root and iproute2.
@@ -16,7 +17,8 @@ use std::{
 /// tests::needs::network_namespaces();
 /// ```
 pub fn network_namespaces() {
-    let name = format!("ovprobe{}", std::process::id());
+    static PROBES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("ovprobe{}x{}", std::process::id(), PROBES.fetch_add(1, Ordering::Relaxed));
     let made = quietly("ip", &["netns", "add", &name]);
     if made {
         quietly("ip", &["netns", "del", &name]);

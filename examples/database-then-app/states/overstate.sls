@@ -3,13 +3,15 @@
 primary:
   match: 'G@role:database and G@replication:primary'
   check:
-    - cmd.retcode: ['pg_isready --quiet']
+    - cmd.run: [pg_isready]
 
 replicas:
   match: 'G@role:database and G@replication:replica'
   require: [primary]
   check:
-    - postgresql streams: [cmd.retcode, "psql -tAc 'select 1 from pg_stat_wal_receiver' | grep -q 1", runas=postgres]
+    - function: cmd.run
+      args: ["psql -tAc 'select status from pg_stat_wal_receiver' | grep streaming"]
+      kwargs: {runas: postgres}
 
 app servers:
   match: 'G@role:app'

@@ -31,7 +31,8 @@ fn fleet(tree: &Path) -> Fleet {
 /// Asks the proxy, from the master's host.
 fn page(fleet: &Fleet) -> Value {
     let hosts = &fleet.net.as_ref().unwrap().hosts;
-    let fetch = "import sys,urllib.request;sys.stdout.write(urllib.request.urlopen(sys.argv[1],timeout=20).read().decode())";
+    let fetch =
+        "import sys,urllib.request;sys.stdout.write(urllib.request.urlopen(sys.argv[1],timeout=20).read().decode())";
     let mut words = hosts[0].wrap();
     words.extend(["python3".into(), "-c".into(), fetch.into(), format!("http://{}/", hosts[5].address)]);
     let output = Command::new(&words[0]).args(&words[1..]).output().expect("python3 can be started");
