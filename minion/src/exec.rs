@@ -1,12 +1,15 @@
 //! Execution modules: what an operator can call. One file a module, one row a function.
 
+mod archive;
 pub mod bind;
 mod check;
 mod cmd;
 mod cp;
 mod cron;
+mod environ;
 mod event;
 mod file;
+mod git;
 mod grains;
 mod group;
 mod mine;
@@ -28,12 +31,15 @@ pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well, for where there is no minion, is the one here.
 static MODULES: &[&[Function]] = &[
+    archive::TABLE,
     check::TABLE,
     cmd::TABLE,
     cp::TABLE,
     cp::MORE,
     cron::TABLE,
+    environ::TABLE,
     event::TABLE,
+    git::TABLE,
     grains::TABLE,
     group::TABLE,
     mine::TABLE,

@@ -97,7 +97,7 @@ fn run_all(context: &Context<'_>, words: Vec<String>) -> Result<Value, CallError
 }
 
 /// The paths that a glob matches, sorted; a path without wild cards if it is there.
-fn expand_glob(context: &Context<'_>, pattern: &str) -> Vec<String> {
+pub fn expand_glob(context: &Context<'_>, pattern: &str) -> Vec<String> {
     let mut places = vec![if pattern.starts_with('/') { "/".to_owned() } else { String::new() }];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
         let join = |place: &String, name: &str| match place.is_empty() || place.ends_with('/') {
