@@ -71,7 +71,14 @@ fn states() -> impl Iterator<Item = Entry> {
     })
 }
 
+/// States of orchestrate SLS, which the master runs (`ctl orchestrate`).
+const ORCHESTRATION: &[&str] =
+    &["salt.state", "salt.function", "salt.runner", "salt.wheel", "salt.wait_for_event", "salt.parallel_runners"];
+
 /// Whether a state (`file.managed`) can be run.
 pub fn has_state(name: &str) -> bool {
+    if ORCHESTRATION.contains(&name) {
+        return true;
+    }
     name.split_once('.').is_some_and(|(module, fun)| fun != "mod_watch" && states::modules::find(module, fun).is_some())
 }

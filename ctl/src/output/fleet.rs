@@ -137,6 +137,8 @@ fn refusal<'a>(run: &Run<'a>) -> Item<'a> {
     let body = match run.value {
         Value::Array(errors) => errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
         Value::String(text) => text.clone(),
+        // So Salt writes down who did not return.
+        Value::Bool(false) => "it gave no answer".into(),
         other => other.to_string(),
     };
     Item {

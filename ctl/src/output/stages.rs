@@ -64,7 +64,7 @@ fn about(plan: &Plan, stage: &PlanStage, parent: Option<usize>) -> String {
 
 fn who(stage: &PlanStage) -> String {
     if let Some(why) = &stage.skipped {
-        return paint(DIM, format!("left out: {}", term::clean(why)));
+        return paint(DIM, term::clean(&left_out(why)));
     }
     if let Some(fault) = &stage.fault {
         return paint(BAD, term::clean(fault));
@@ -84,6 +84,11 @@ fn who(stage: &PlanStage) -> String {
         many => format!(" ({many} offline: {offline} …)"),
     };
     format!("{}{}", term::clean(&text), paint(VALUE, offline))
+}
+
+/// Why a stage is none of this run's: what was asked for, or what it came to in the run before.
+fn left_out(why: &str) -> String {
+    if why.starts_with("left out") { why.to_owned() } else { format!("done before: {why}") }
 }
 
 /// Stages beneath the last of those they wait for.
@@ -179,9 +184,7 @@ fn lines(run: &Run, index: usize, now: u64, wide: usize, failures: usize) -> Vec
     let name = cut(&term::clean(&planned.id), NAME);
     let pad = " ".repeat(wide.saturating_sub(name.chars().count()));
     let (style, mark, text) = match &stage.status {
-        Status::Waits if run.is_left_out(index) => {
-            (DIM, '-', format!("left out: {}", planned.skipped.as_deref().unwrap_or_default()))
-        }
+        Status::Waits if run.is_left_out(index) => (DIM, '-', left_out(planned.skipped.as_deref().unwrap_or_default())),
         Status::Waits => (DIM, '·', waiting(run, index)),
         Status::Runs => (VALUE, '▸', running(stage, now)),
         Status::Ended(ended) => over(stage, ended),
@@ -317,7 +320,7 @@ mod tests {
     #[test]
     fn the_plan_is_a_tree() {
         let mut planned = recorded::plan();
-        planned.stages[3].skipped = Some("--only app".into());
+        planned.stages[3].skipped = Some("left out: --only app".into());
         insta::assert_snapshot!("plan of 80 columns", plain(&plan(&planned, 80)));
         insta::assert_snapshot!("plan, wide", plain(&plan(&planned, 160)));
     }
