@@ -11,7 +11,10 @@ use proto::{
 };
 use serde_json::{Value, json};
 
-use super::{end_to_people, head, object, open, whole};
+use super::{
+    row::object,
+    show::{end_to_people, head, open, whole},
+};
 use crate::{
     cli::Global,
     client::Client,
