@@ -39,7 +39,6 @@ static MODULES: &[&[Function]] = &[
     cron::TABLE,
     environ::TABLE,
     event::TABLE,
-    git::TABLE,
     grains::TABLE,
     group::TABLE,
     mine::TABLE,
@@ -54,7 +53,7 @@ static MODULES: &[&[Function]] = &[
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let own = MODULES.iter().chain(file::TABLES).chain(pkg::TABLES).copied().flatten();
+    let own = MODULES.iter().chain(file::TABLES).chain(git::TABLES).chain(pkg::TABLES).copied().flatten();
     states::functions::all().iter().copied().chain(own).map(|function| (function.name, function)).collect()
 });
 
