@@ -9,6 +9,8 @@ import salt.config
 
 config, scratch = sys.argv[1:3]
 opts = salt.config.minion_config(config)
+# A host may look as if systemd ran there, and have no bus: programs are called without it.
+opts["systemd.scope"] = False
 caller = salt.client.Caller(mopts=opts)
 # Errors are values here, not lines of a log.
 functions = caller.sminion.functions
