@@ -28,7 +28,7 @@ pub const SALT_DIALECT: [u32; 2] = [3008, 3];
 /// the file `DIR/grains`, and of `grains:` in the configuration; each of these stands above the
 /// ones before.
 pub fn of(config: &Config) -> Map {
-    let mut grains = core(config.id.as_str(), &config.keys.master);
+    let mut grains = core(config.id.as_str(), &config.keys.master, Some(&config.path("cache/probes.json")));
     custom::of_executables(&config.dir.join("grains.d"), &mut grains);
     custom::of_file(&config.dir.join("grains"), &mut grains);
     grains.extend(config.keys.grains.clone());
@@ -37,9 +37,9 @@ pub fn of(config: &Config) -> Map {
     grains
 }
 
-/// What is detected.
-pub fn core(id: &str, master: &str) -> Map {
-    let probed = probes::run();
+/// What is detected. What programs say of the host is kept in `kept`, where that is given.
+pub fn core(id: &str, master: &str, kept: Option<&Path>) -> Map {
+    let probed = probes::run(kept);
     let mut grains = Map::new();
     for part in [
         process::grains(),
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_name_of_salts_core_is_there_with_its_type() {
-        let grains = core("web1", "salt");
+        let grains = core("web1", "salt", None);
         for name in ["os", "os_family", "osrelease", "osfinger", "kernel", "kernelrelease", "cpuarch", "osarch", "host"]
         {
             assert!(grains[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {:?}", grains.get(name));

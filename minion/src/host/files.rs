@@ -76,7 +76,9 @@ fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()
     match fresh.rename(path) {
         // A file that is mounted by itself, as containers have it, cannot be replaced.
         Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => fresh.pour_into(path),
-        renamed => renamed.and_then(|()| File::open(folder)?.sync_all()),
+        // The folder is left to the kernel: after a power cut it names the old file or the new one,
+        // each whole, and the next run sees which.
+        renamed => renamed,
     }
 }
 
