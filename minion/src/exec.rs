@@ -12,6 +12,7 @@ mod file;
 mod git;
 mod grains;
 mod group;
+mod http;
 mod mine;
 mod minion;
 mod pkg;
@@ -41,6 +42,7 @@ static MODULES: &[&[Function]] = &[
     event::TABLE,
     grains::TABLE,
     group::TABLE,
+    http::TABLE,
     mine::TABLE,
     minion::TABLE,
     saltutil::TABLE,
