@@ -103,11 +103,13 @@ fn map(value: Value) -> Map {
     if let Value::Object(map) = value { map } else { Map::new() }
 }
 
-/// `HOST_master`, as Salt calls what orchestrations run on.
+/// `HOST_master`, as Salt calls what orchestrations run on; a host whose name cannot be part of an
+/// id is `localhost`.
 pub fn master_id(host: &str) -> MinionId {
     let plain: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let name = format!("{}_master", plain.trim_start_matches(['.', '-']));
-    name.parse().unwrap_or_else(|_| unreachable!("letters, digits and dots, and not too long: hosts' names are not"))
+    let id = name.parse().or_else(|_| "localhost_master".parse());
+    id.unwrap_or_else(|_| unreachable!("a constant that is an id"))
 }
 
 /// Begins or goes on with an orchestration, on a thread of its own. `known` are rows that it need not
@@ -265,5 +267,18 @@ pub struct Kept {
 impl Kept {
     pub fn steps(&self) -> Result<Vec<Step>, serde_json::Error> {
         saved::restore(&self.steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_master_has_an_id_whatever_its_host_is_called() {
+        assert_eq!(master_id("salt1.example.org").to_string(), "salt1.example.org_master");
+        for odd in ["", "..", "a..b", "-x", "über/../etc", &"x".repeat(300)] {
+            assert!(master_id(odd).to_string().ends_with("_master"), "{odd}");
+        }
     }
 }

@@ -45,23 +45,25 @@ pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value
     Ok(command)
 }
 
+/// Salt sets all of these to `C`, so that output is English whatever the host's language is.
+pub const LOCALE: [&str; 13] = [
+    "LC_CTYPE",
+    "LC_NUMERIC",
+    "LC_TIME",
+    "LC_COLLATE",
+    "LC_MONETARY",
+    "LC_MESSAGES",
+    "LC_PAPER",
+    "LC_NAME",
+    "LC_ADDRESS",
+    "LC_TELEPHONE",
+    "LC_MEASUREMENT",
+    "LC_IDENTIFICATION",
+    "LANGUAGE",
+];
+
 /// What a command finds around it: English, and the home of the user it runs as.
 fn surroundings(look: &dyn Look, runas: Option<&str>) -> Vec<(String, String)> {
-    const LOCALE: [&str; 13] = [
-        "LC_CTYPE",
-        "LC_NUMERIC",
-        "LC_TIME",
-        "LC_COLLATE",
-        "LC_MONETARY",
-        "LC_MESSAGES",
-        "LC_PAPER",
-        "LC_NAME",
-        "LC_ADDRESS",
-        "LC_TELEPHONE",
-        "LC_MEASUREMENT",
-        "LC_IDENTIFICATION",
-        "LANGUAGE",
-    ];
     let own = |(name, value): (&str, String)| (name.to_owned(), value);
     let mut env: Vec<(String, String)> = LOCALE.map(|name| own((name, "C".into()))).to_vec();
     if let Some(user) = runas.and_then(|name| accounts::user(look, name)) {

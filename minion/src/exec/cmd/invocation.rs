@@ -14,23 +14,6 @@ use crate::exec::bind::{Bound, text_of, truth};
 
 const DEFAULT_SHELL: &str = "/bin/sh";
 
-/// Salt sets all of these, so that output is English whatever the host's language is.
-const LOCALE: [&str; 13] = [
-    "LC_CTYPE",
-    "LC_NUMERIC",
-    "LC_TIME",
-    "LC_COLLATE",
-    "LC_MONETARY",
-    "LC_MESSAGES",
-    "LC_PAPER",
-    "LC_NAME",
-    "LC_ADDRESS",
-    "LC_TELEPHONE",
-    "LC_MEASUREMENT",
-    "LC_IDENTIFICATION",
-    "LANGUAGE",
-];
-
 /// A command about to be run.
 pub struct Invocation {
     shell: PathBuf,
@@ -186,7 +169,7 @@ fn environment(bound: &Bound, user: Option<&User>) -> Result<Vec<(String, String
         env.extend([("HOME", text(&user.dir)), ("SHELL", text(&user.shell))].map(|(k, v)| (k.to_owned(), v)));
     }
     if bound.flag("reset_system_locale", true) {
-        env.extend(LOCALE.iter().map(|name| ((*name).to_owned(), "C".to_owned())));
+        env.extend(states::resource::command::LOCALE.iter().map(|name| ((*name).to_owned(), "C".to_owned())));
     }
     env.extend(given.into_iter().map(|(name, value)| (name, value_text(&value))));
     if let Some(first) = bound.text("prepend_path")? {
