@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::binary;
 
+/// What commands of states run with when they name no shell, whoever starts the tests; as golden files have it.
+const SHELL: &str = "/bin/sh";
+
 /// The folders `salt`, `pillar`, `conf` and `root` (the place that states may change).
 pub struct Alone {
     dir: tempfile::TempDir,
@@ -71,7 +74,7 @@ impl Alone {
         let mut all = all.map(str::to_owned).collect::<Vec<_>>().into_iter();
         let mut command = Command::new(all.next().expect("there is at least ctl"));
         command.args(all).arg("--config-dir").arg(self.path("conf")).arg("call").args(words).args(["--out", "json"]);
-        command.env("NO_COLOR", "1");
+        command.env("NO_COLOR", "1").env("SHELL", SHELL);
         command
     }
 
@@ -100,7 +103,7 @@ impl Alone {
     pub fn salt(&self, words: &[&str]) -> Value {
         let program = std::env::var_os("SALT_CALL").expect("SALT_CALL names real Salt, as tests/run does");
         let mut command = Command::new(program);
-        command.args(["--local", "--out", "json", "--log-level", "quiet", "-c"]).arg(self.path("conf")).args(words);
+        command.args(["--local", "--out", "json", "--log-level", "quiet", "-c"]).arg(self.path("conf")).args(words).env("SHELL", SHELL);
         local(&command.output().expect("salt-call can be started"))
     }
 }
