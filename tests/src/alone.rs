@@ -103,7 +103,11 @@ impl Alone {
     pub fn salt(&self, words: &[&str]) -> Value {
         let program = std::env::var_os("SALT_CALL").expect("SALT_CALL names real Salt, as tests/run does");
         let mut command = Command::new(program);
-        command.args(["--local", "--out", "json", "--log-level", "quiet", "-c"]).arg(self.path("conf")).args(words).env("SHELL", SHELL);
+        command
+            .args(["--local", "--out", "json", "--log-level", "quiet", "-c"])
+            .arg(self.path("conf"))
+            .args(words)
+            .env("SHELL", SHELL);
         local(&command.output().expect("salt-call can be started"))
     }
 }
