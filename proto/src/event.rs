@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Glob, JobId, MinionId, Value};
+use crate::{Glob, JobId, MinionId, Value, checks::CheckStatus};
 
 /// A fact that somebody may wait for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,11 @@ pub fn run_ret(jid: JobId) -> String {
 /// A stage of an orchestration ended.
 pub fn stage_ended(jid: JobId) -> String {
     format!("overstate/run/{jid}/stage")
+}
+
+/// A check of a minion, or of the master itself, has another status (or has begun or ceased to flap).
+pub fn check(minion: &MinionId, name: &str, status: CheckStatus) -> String {
+    format!("overstate/check/{minion}/{name}/{status}")
 }
 
 /// A minion connected.

@@ -5,6 +5,7 @@
 //! transports. It depends on no other crate of this workspace.
 
 mod args;
+pub mod checks;
 pub mod codec;
 pub mod delivery;
 pub mod event;

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     JobId, Map, MinionId, Packed, Question, Return, Value,
+    checks::CheckRow,
     codec::{self, CodecError},
     question::Unanswered,
     sign::Signed,
@@ -138,49 +139,33 @@ pub enum Stream {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromMinion {
     /// Every `Publish` up to and with this one is in memory, verified and deduplicated.
-    Received {
-        up_to: u64,
-    },
+    Received { up_to: u64 },
     /// The job runs now.
-    Started {
-        jid: JobId,
-    },
+    Started { jid: JobId },
     /// `received` acknowledges publishes as `Received` does: an answer that comes quickly is its
     /// own acknowledgement.
-    Return {
-        seq: u64,
-        ret: Box<Return>,
-        received: u64,
-    },
+    Return { seq: u64, ret: Box<Return>, received: u64 },
     /// The next return needs this much credit in all (cumulative, as `Credit` counts).
-    Want {
-        bytes: u64,
-    },
+    Want { bytes: u64 },
     /// Output of a job that runs with `stream`; not kept, not acknowledged.
-    Output {
-        jid: JobId,
-        stream: Stream,
-        text: String,
-    },
+    Output { jid: JobId, stream: Stream, text: String },
     /// An event from `event.send`.
-    Event {
-        tag: String,
-        data: Value,
-    },
+    Event { tag: String, data: Value },
     /// Grains have changed.
     Grains(Packed),
     /// What became of a job the master asked about: nothing known of it, so it never started.
-    Unknown {
-        jid: JobId,
-    },
+    Unknown { jid: JobId },
     Ping {
         now: u64,
+        /// The [`digest`](crate::checks::digest) of its checks; 0: none run by themselves.
+        #[serde(default)]
+        checks: u64,
     },
+    /// What it found of its checks: of all of them, in place of all that the master knows of it, or
+    /// of those whose status changed. At most [`MOST_ROWS`](crate::checks::MOST_ROWS) rows.
+    Checks { all: bool, rows: Vec<CheckRow> },
     /// For files, pillar or the mine: see [`question`](crate::question).
-    Ask {
-        id: u32,
-        question: Question,
-    },
+    Ask { id: u32, question: Question },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,6 +201,8 @@ pub enum ToMinion {
     Ping {
         now: u64,
     },
+    /// All rows of its checks, please: the digest in its heartbeat is not that of the master's.
+    Checks,
     /// A piece of the answer to question `id`, at most [`PART`](crate::question::PART) bytes.
     Part {
         id: u32,

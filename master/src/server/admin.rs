@@ -42,6 +42,7 @@ fn name(query: &Query) -> &'static str {
         Query::Events { .. } => "event.watch",
         Query::SendEvent { .. } => "event.send",
         Query::Status => "master.status",
+        Query::Checks { .. } => "check.last",
         Query::Plan(_) | Query::Orchestrate { .. } => ORCHESTRATE,
     }
 }
@@ -96,6 +97,7 @@ async fn act(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fa
         | Query::Follow { .. }
         | Query::Job { .. }
         | Query::Events { .. }
+        | Query::Checks { .. }
         | Query::Plan(_)
         | Query::Orchestrate { .. }
         | Query::Forget { .. } => Err(fault(FaultKind::Usage, "this question is answered elsewhere".into(), None)),

@@ -276,7 +276,9 @@ impl Connection {
                 self.master.fleet.set_grains(&self.id, grains);
             }
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
-            FromMinion::Ping { now: theirs } => self.link.heard(now, Some(theirs)),
+            FromMinion::Ping { now: theirs, .. } => self.link.heard(now, Some(theirs)),
+            // Not kept yet.
+            FromMinion::Checks { .. } => {}
             FromMinion::Ask { id, question } => self.asked(id, question).await?,
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Args, Hash, JobId, Map, MinionId, OperatorName, Value,
+    checks::CheckPage,
     job::{Outcome, PairEnd},
     manifest::{EnvName, Revision},
     sign::{PublicKey, Signed},
@@ -97,6 +98,13 @@ pub enum Query {
         tag: String,
         data: Value,
     },
+    /// What the master knows of the checks of those who match, without asking them; without a target,
+    /// of its own alone. Answered with [`Reply::Checks`] until one is complete, and with `follow` with
+    /// more of them as checks change.
+    Checks {
+        target: Option<String>,
+        follow: bool,
+    },
     /// What the master is doing: counters, queues, store.
     Status,
 }
@@ -155,6 +163,7 @@ pub enum Reply {
         data: Value,
     },
     Value(Value),
+    Checks(Box<CheckPage>),
     Plan(Box<Plan>),
     Orchestration(Box<OrchestrationStart>),
     Stage(Box<StageNote>),

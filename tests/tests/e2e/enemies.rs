@@ -164,7 +164,7 @@ fn bad_frames_within_a_session_end_it_and_nothing_else(transport: Transport) {
             talk.wire.frame(&frame);
         }),
         ("replayed", |talk| {
-            let ping = codec::encode(&FromMinion::Ping { now: 1 }).unwrap();
+            let ping = codec::encode(&FromMinion::Ping { now: 1, checks: 0 }).unwrap();
             let plain = [&[0, 0, ping.len() as u8][..], &ping].concat();
             let frame = talk.session.sealer.seal_slice(&plain).unwrap();
             talk.wire.frame(&frame);
