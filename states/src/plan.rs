@@ -25,6 +25,8 @@ pub enum Plan {
         comment: String,
         /// What a dry run shows as changes.
         changes: Map,
+        /// Other keys of a dry run's result (`warnings`).
+        more: Map,
         apply: Apply,
     },
 }
@@ -42,7 +44,19 @@ impl Plan {
         changes: impl IntoMap,
         apply: impl FnOnce(&Doing<'_>) -> Result<Done, StateError> + Send + 'static,
     ) -> Result<Self, StateError> {
-        Ok(Self::Change { comment: comment.into(), changes: changes.into_map(), apply: Box::new(apply) })
+        let (comment, changes) = (comment.into(), changes.into_map());
+        Ok(Self::Change { comment, changes, more: Map::new(), apply: Box::new(apply) })
+    }
+
+    /// The same with other keys in what a dry run shows.
+    pub fn with_more(self, given: Map) -> Self {
+        match self {
+            Self::Change { comment, changes, mut more, apply } => {
+                more.extend(given);
+                Self::Change { comment, changes, more, apply }
+            }
+            other => other,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     diag::Source,
     json,
     merge::{self, Strategy},
+    resource::configparser,
     value,
     yaml::{self, Style},
 };
@@ -61,14 +62,14 @@ pub const TABLE: &[Function] = &[
     },
     Function {
         name: "slsutil.serialize",
-        doc: "Writes a value as YAML, JSON or Python.\n\nctl run '*' slsutil.serialize json '{a: 1}'",
+        doc: "Writes a value as YAML, JSON, Python or a file of sections (`configparser`).\n\nctl run '*' slsutil.serialize json '{a: 1}'",
         params: &[need("serializer"), need("obj")],
         effect: Effect::Reads,
         call: serialize,
     },
     Function {
         name: "slsutil.deserialize",
-        doc: "Reads a text as YAML or JSON.\n\nctl run '*' slsutil.deserialize json '{\"a\": 1}'",
+        doc: "Reads a text as YAML, JSON or a file of sections (`configparser`).\n\nctl run '*' slsutil.deserialize json '{\"a\": 1}'",
         params: &[need("serializer"), need("stream_or_string")],
         effect: Effect::Reads,
         call: deserialize,
@@ -155,6 +156,7 @@ fn serialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
             json::python(object, given.flag("sort_keys", false), indent.as_deref())
         }
         "python" => crate::jinja::pprint(object),
+        "configparser" => configparser::write(object).map_err(CallError::failed)?,
         other => return Err(CallError::failed(format!("Serializer '{other}' not found."))),
     };
     Ok(Value::String(text))
@@ -172,6 +174,7 @@ fn deserialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
         "json" => {
             serde_json::from_str(&text).map_err(|why| CallError::failed(format!("this is not valid JSON: {why}")))
         }
+        "configparser" => configparser::read(&text).map(Value::Object).map_err(CallError::failed),
         other => Err(CallError::failed(format!("Serializer '{other}' not found."))),
     }
 }

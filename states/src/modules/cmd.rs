@@ -1,8 +1,10 @@
 //! `cmd.*`: commands as states.
 
+mod stateful;
+
 use std::path::{Path, PathBuf};
 
-use proto::{Args, Map, Value};
+use proto::{Args, Value};
 use serde_json::json;
 
 use super::{file::content, params::cmd as params};
@@ -109,7 +111,7 @@ impl Verdict {
         }
     }
 
-    fn done(&self, shown: &str, output: &Output, comment: String) -> Done {
+    fn done(&self, shown: &str, output: &Output, comment: String) -> Result<Done, StateError> {
         let (mut stdout, stderr) = (command::text(&output.stdout), command::text(&output.stderr));
         let mut code = i64::from(output.code);
         let said = |known: &[String], text: &str| known.iter().any(|known| known == text);
@@ -127,71 +129,8 @@ impl Verdict {
             "stderr": if self.hide { "" } else { &stderr },
         });
         let done = Done { result: code == 0, ..Done::new(comment, changes) };
-        if self.stateful { reinterpreted(done, &stdout) } else { done }
+        if self.stateful { stateful::read(done) } else { Ok(done) }
     }
-}
-
-/// The last line of output says what was done: JSON, or `changed=yes comment='…' name=value`.
-fn reinterpreted(done: Done, stdout: &str) -> Done {
-    let line = stdout.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
-    let said: Map = match serde_json::from_str::<Value>(line) {
-        Ok(Value::Object(map)) => map,
-        Ok(_) => return Done { result: false, comment: failed_output(line), changes: Map::new(), ..done },
-        Err(_) => words(line),
-    };
-    let Some(changed) = said.get("changed").and_then(yes) else {
-        return Done { result: false, comment: failed_output(line), changes: Map::new(), ..done };
-    };
-    let comment = said.get("comment").map(value::python_str).unwrap_or_default();
-    let mut changes = Map::new();
-    if changed {
-        changes.extend(said.into_iter().filter(|(key, _)| key != "comment"));
-        for key in ["pid", "retcode", "stdout", "stderr"] {
-            if let Some(value) = done.changes.get(key) {
-                changes.insert(key.into(), value.clone());
-            }
-        }
-        // The line that said so is no output.
-        let rest: Vec<&str> = stdout.lines().collect();
-        let kept = rest.iter().rposition(|other| other.trim() == line).map_or(0, |at| at);
-        changes.insert("stdout".into(), rest[..kept].join("\n").trim_end().into());
-    }
-    Done { comment, changes, ..done }
-}
-
-fn failed_output(line: &str) -> String {
-    format!("The command's last line of output must say `changed=yes` or `changed=no`, but it says: {line}")
-}
-
-fn yes(value: &Value) -> Option<bool> {
-    match value::python_str(value).to_lowercase().as_str() {
-        "true" | "yes" | "1" => Some(true),
-        "false" | "no" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// `a=b c='d e'`, as a shell splits it.
-fn words(line: &str) -> Map {
-    let mut out = Map::new();
-    let mut chars = line.chars().peekable();
-    while chars.peek().is_some() {
-        let mut word = String::new();
-        let mut quote = None;
-        for c in chars.by_ref() {
-            match quote {
-                Some(q) if c == q => quote = None,
-                Some(_) => word.push(c),
-                None if c == '"' || c == '\'' => quote = Some(c),
-                None if c.is_whitespace() => break,
-                None => word.push(c),
-            }
-        }
-        if let Some((key, text)) = word.split_once('=') {
-            out.insert(key.to_owned(), text.into());
-        }
-    }
-    out
 }
 
 fn settings<'c>(call: &'c Call<'_>) -> impl Fn(&str) -> Option<Value> + 'c {
@@ -210,11 +149,15 @@ fn run(call: &Call<'_>) -> Result<Plan, StateError> {
         let shell = command.shell.take().unwrap_or_else(|| "/bin/sh".into());
         command.argv = vec!["chroot".into(), root, shell.to_string_lossy().into_owned(), "-c".into(), name.clone()];
     }
-    let verdict = Verdict::of(call, stateful.on && !is_watch(call));
+    let background = call.flag("bg", false) && !by_test;
+    if background {
+        command = in_background(command);
+    }
+    let verdict = Verdict::of(call, stateful.on);
     if by_test {
         // The tree says that this command only looks.
         let output = call.look.probe(&command).map_err(|why| StateError::failed(why.to_string()))?;
-        let done = verdict.done(&timed_out(&name, &command), &output, format!("Command \"{name}\" run"));
+        let done = verdict.done(&timed_out(&name, &command), &output, format!("Command \"{name}\" run"))?;
         return match done.result && !done.changes.is_empty() {
             true => Plan::change(done.comment.clone(), done.changes.clone(), |_| Ok(done)),
             false => Ok(Plan::KeepWith(done)),
@@ -227,13 +170,27 @@ fn run(call: &Call<'_>) -> Result<Plan, StateError> {
     Plan::change(comment, changes, move |doing| {
         check_cwd(doing.host, &command)?;
         let output = doing.host.run(&command).map_err(|why| StateError::failed(why.to_string()))?;
-        Ok(verdict.done(&timed_out(&name, &command), &output, format!("Command \"{name}\" run")))
+        if background {
+            return Ok(left_alone(&output, &name));
+        }
+        verdict.done(&timed_out(&name, &command), &output, format!("Command \"{name}\" run"))
     })
 }
 
-/// A watched command's `stateful` is dropped by Salt before it runs, and read afterwards.
-fn is_watch(_call: &Call<'_>) -> bool {
-    false
+/// `bg`: a shell that starts the command, tells its number and does not wait for it.
+fn in_background(command: Command) -> Command {
+    const START: &str = "\"$@\" </dev/null >/dev/null 2>&1 & echo $!";
+    let shell = command.shell.as_ref().map(|shell| [shell.to_string_lossy().into_owned(), "-c".to_owned()]);
+    let start = ["/bin/sh", "-c", START, "sh"].map(str::to_owned);
+    let argv = start.into_iter().chain(shell.into_iter().flatten()).chain(command.argv).collect();
+    Command { argv, shell: None, stdin: None, timeout: None, ..command }
+}
+
+/// Nobody knows how a command ends that nobody waits for.
+fn left_alone(output: &Output, name: &str) -> Done {
+    let pid: Option<u32> = command::text(&output.stdout).trim().parse().ok();
+    let changes = json!({"pid": pid, "retcode": null, "stdout": "", "stderr": ""});
+    Done::new(format!("Command \"{name}\" run"), changes)
 }
 
 fn timed_out(name: &str, command: &Command) -> String {
@@ -277,7 +234,7 @@ fn script(call: &Call<'_>) -> Result<Plan, StateError> {
         let outcome = run_script(doing, &path, &bytes, rest.as_deref(), command);
         let _ = doing.host.remove(&path);
         let (line, output) = outcome?;
-        Ok(verdict.done(&line, &output, format!("Command '{name}' run")))
+        verdict.done(&line, &output, format!("Command '{name}' run"))
     })
 }
 

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::params::module as params;
 use crate::{
-    functions::truth,
-    plan::{self, Call, Done, Plan, State, StateError, StateModule, failed},
+    plan::{self, Call, Doing, Done, Plan, State, StateError, StateModule, failed},
     value,
 };
 
@@ -73,44 +72,75 @@ fn run(call: &Call<'_>) -> Result<Plan, StateError> {
     match unknown[..] {
         [] => {}
         [one] if is_old(call) => return failed(format!("Module function {one} is not available")),
-        _ => return failed(format!("Unavailable function: {}.", unknown.join(", "))),
+        _ => {
+            let comment = format!("Unavailable function: {}.", unknown.join(", "));
+            let more = [("name".to_owned(), json!(names))].into_iter().collect();
+            return Ok(Plan::KeepWith(Done { more, ..Done::failed(comment, Map::new()) }));
+        }
     }
     let old = is_old(call);
     let comment = match old {
         true => format!("Module function {} is set to execute", names[0]),
         false => format!("Function {} to be executed.", names.join(", ")),
     };
-    Plan::change(comment, json!({}), move |doing| {
-        let mut changes = Map::new();
-        let (mut good, mut comments) = (true, Vec::new());
+    // Salt's new form has no name but those of its functions.
+    let more: Map = if old { Map::new() } else { [("name".to_owned(), json!(names))].into_iter().collect() };
+    let shown_names = more.clone();
+    let plan = Plan::change(comment, json!({}), move |doing| {
+        let mut ran = Ran::default();
         for (name, args) in calls {
-            match plan::call(doing.context, &name, args) {
-                Ok(value) => {
-                    good &= went_well(&value);
-                    comments.push(match old {
-                        true => format!("Module function {name} executed"),
-                        false => format!("{name}: {}", shown(&value)),
-                    });
-                    changes.insert(if old { "ret".into() } else { name }, value);
-                }
-                Err(why) => {
-                    good = false;
-                    comments.push(match old {
-                        true => format!("Module function {name} threw an exception. Exception: {why}"),
-                        false => format!("'{name}' failed: {why}"),
-                    });
-                }
-            }
+            ran.call(doing, name, args, old);
         }
-        Ok(Done { result: good, ..Done::new(comments.join("\n"), changes) })
-    })
+        Ok(Done { more, ..ran.into_done() })
+    });
+    Ok(plan?.with_more(shown_names))
 }
 
+/// What came of the functions so far.
+#[derive(Default)]
+struct Ran {
+    failures: Vec<String>,
+    successes: Vec<String>,
+    changes: Map,
+}
+
+impl Ran {
+    fn call(&mut self, doing: &Doing<'_>, name: String, args: Args, old: bool) {
+        match plan::call(doing.context, &name, args) {
+            Ok(value) if old => {
+                let said = format!("Module function {name} executed");
+                if went_well(&value) { &mut self.successes } else { &mut self.failures }.push(said);
+                self.changes.insert("ret".into(), value);
+            }
+            Ok(value) if went_well(&value) => {
+                self.successes.push(format!("{name}: {}", shown(&value)));
+                self.changes.insert(name, value);
+            }
+            Ok(Value::Object(map)) => {
+                let why = map.get("comment").map_or("(error message N/A)".into(), value::python_str);
+                self.failures.push(format!("'{name}' failed: {why}"));
+            }
+            Ok(value) => self.failures.push(format!("'{name}': {}", shown(&value))),
+            Err(why) if old => {
+                self.failures.push(format!("Module function {name} threw an exception. Exception: {why}"));
+            }
+            Err(why) => self.failures.push(format!("'{name}' failed: {why}")),
+        }
+    }
+
+    /// What failed is said first.
+    fn into_done(self) -> Done {
+        let result = self.failures.is_empty();
+        let comments: Vec<String> = self.failures.into_iter().chain(self.successes).collect();
+        Done { result, ..Done::new(comments.join(", "), self.changes) }
+    }
+}
+
+/// What Salt says of a value: of a mapping its comment, else the value.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Null => value::python_str(value),
-        _ => "Success".into(),
+        Value::Object(map) => map.get("comment").map_or("Success".into(), value::python_str),
+        other => value::python_str(other),
     }
 }
 
@@ -168,15 +198,16 @@ fn arguments(given: &Value) -> Args {
     args
 }
 
-/// A function that gives false, or a mapping that says so, has failed.
+/// A function that gives false, or a mapping that says so somewhere, has failed.
 fn went_well(value: &Value) -> bool {
     match value {
         Value::Bool(good) => *good,
-        Value::Object(map) => match (map.get("retcode"), map.get("result")) {
-            (Some(code), _) if code.is_i64() => code.as_i64() == Some(0),
-            (_, Some(result)) => truth(result),
-            _ => true,
-        },
+        Value::Object(map) => !map.iter().any(|(key, value)| match (key.as_str(), value) {
+            ("result", value) => *value == Value::Bool(false),
+            ("retcode", value) => value.as_i64() != Some(0),
+            (_, Value::Object(_)) => !went_well(value),
+            _ => false,
+        }),
         _ => true,
     }
 }

@@ -119,7 +119,8 @@ fn configurable(call: &Call<'_>) -> Result<Plan, StateError> {
     if fails || call.value("changes") == Some(&Value::Bool(false)) {
         return Ok(Plan::KeepWith(Done { result: !fails, comment, ..done }));
     }
-    Plan::change(comment, shown, |_| Ok(done))
+    let more = done.more.clone();
+    Ok(Plan::change(comment, shown, |_| Ok(done))?.with_more(more))
 }
 
 type Check = (&'static str, &'static str, fn(&Value) -> bool);

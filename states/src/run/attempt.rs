@@ -92,8 +92,8 @@ impl Runner<'_> {
             }
             Err(why) => Row::of_error(&why),
         };
-        // `file.managed` checks the new file itself, before it is put in place.
-        if !(call.test || call.full() == "file.managed")
+        // These check the new file themselves, before it is put in place.
+        if !(call.test || matches!(call.full().as_str(), "file.managed" | "file.serialize"))
             && let Some((good, comment)) = checks::after(call)
         {
             row.result = Some(good);
@@ -103,10 +103,10 @@ impl Runner<'_> {
     }
 
     fn carry_out(&self, call: &Call<'_>, plan: Plan) -> Row {
-        let (comment, changes, apply) = match plan {
+        let (comment, changes, more, apply) = match plan {
             Plan::Keep(comment) => return Row::ran(Some(true), comment, Map::new()),
             Plan::KeepWith(done) => return Row::of_done(done),
-            Plan::Change { comment, changes, apply } => (comment, changes, apply),
+            Plan::Change { comment, changes, more, apply } => (comment, changes, more, apply),
         };
         match (self.overlay, self.context.host) {
             _ if call.test && self.overlay.is_none() => {}
@@ -123,7 +123,7 @@ impl Runner<'_> {
             }
             (_, None) => return Row::of_error(&StateError::from(crate::CallError::NotHere)),
         }
-        Row::ran(None, comment, changes)
+        Row { more, ..Row::ran(None, comment, changes) }
     }
 }
 

@@ -175,6 +175,7 @@ fn now_or_then(
             (true, false) => Ok(Plan::Change {
                 comment: done.comment,
                 changes: done.changes,
+                more: done.more,
                 apply: Box::new(|_| Ok(Done::default())),
             }),
             _ => Ok(Plan::KeepWith(done)),

@@ -135,7 +135,9 @@ impl Block {
         };
         let regex = edit::regex(pattern, &[]).map_err(|why| why.to_string())?;
         let found = old.iter().position(|line| regex.is_match(line).unwrap_or(false));
-        let Some(at) = found else { return Ok(old) };
+        let Some(at) = found else {
+            return Err("Cannot edit marked block. Markers were not found in file.".into());
+        };
         let at = if before.is_some() { at } else { at + 1 };
         old.splice(at..at, new);
         Ok(old)

@@ -26,9 +26,9 @@ fn edited(text: &str, line: &Regex, change: impl Fn(&str) -> String) -> String {
 /// Salt names only the file in a dry run.
 fn updated(plan: Plan, path: &Path) -> Plan {
     match plan {
-        Plan::Change { comment, apply, .. } => {
+        Plan::Change { comment, more, apply, .. } => {
             let changes = [(path.display().to_string(), "updated".into())].into_iter().collect();
-            Plan::Change { comment, changes, apply }
+            Plan::Change { comment, changes, more, apply }
         }
         other => other,
     }

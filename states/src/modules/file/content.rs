@@ -11,7 +11,7 @@ use crate::{
     functions::truth,
     plan::{Call, StateError, failed, missing},
     resource::{
-        digest,
+        digest, encoding,
         files::{self, LIMIT},
     },
     value,
@@ -54,11 +54,21 @@ pub fn wanted(call: &Call<'_>, extra: &Map) -> Result<Option<Content>, StateErro
         ));
     }
     let text = lines(&value, call.flag("contents_newline", true));
-    let bytes = match call.some_text("template") {
-        Some(engine) => rendered_with(call, &engine, "contents", text.into_bytes(), extra)?,
-        None => text.into_bytes(),
+    let text = match call.some_text("template") {
+        Some(engine) => {
+            let bytes = rendered_with(call, &engine, "contents", text.into_bytes(), extra)?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        None => text,
     };
-    Ok(Some(Content { body: Body::Bytes(bytes), source: None }))
+    Ok(Some(Content { body: Body::Bytes(encoded(call, text)?), source: None }))
+}
+
+/// A text in the encoding that the state asks for.
+pub fn encoded(call: &Call<'_>, text: String) -> Result<Vec<u8>, StateError> {
+    let Some(encoding) = call.some_text("encoding") else { return Ok(text.into_bytes()) };
+    encoding::encode(&text, &encoding, &call.text_or("encoding_errors", "strict"))
+        .map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))
 }
 
 fn looked_up(call: &Call<'_>, key: &str, value: &Value) -> Result<Value, StateError> {

@@ -40,12 +40,14 @@ pub fn line(call: &Call<'_>) -> Result<Plan, StateError> {
     let backup = (call.flag("backup", false) && !create).then(now);
     let owned = if create { owner::permissions(call, "file_mode")? } else { Permissions::default() };
     match edit::plan(old, new, backup, said)? {
-        Plan::Change { comment, changes, apply } if !owned.is_empty() => Plan::change(comment, changes, move |doing| {
-            let done = apply(doing)?;
-            let given = owned.resolved(doing.host).apply(doing.host, &path);
-            given.map_err(|why| StateError::io("change", &path, &why))?;
-            Ok(done)
-        }),
+        Plan::Change { comment, changes, apply, .. } if !owned.is_empty() => {
+            Plan::change(comment, changes, move |doing| {
+                let done = apply(doing)?;
+                let given = owned.resolved(doing.host).apply(doing.host, &path);
+                given.map_err(|why| StateError::io("change", &path, &why))?;
+                Ok(done)
+            })
+        }
         plan => Ok(plan),
     }
 }

@@ -48,7 +48,9 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
             } else if permissions.missing(&stat).is_empty() {
                 return Plan::keep(format!("Symlink {name} is present and owned by {owned}"));
             } else {
-                return own(path, name, permissions, owned);
+                let now =
+                    [accounts::user_name(call.look, stat.uid), accounts::group_name(call.look, stat.gid)].join(":");
+                return own(path, name, permissions, owned, &now);
             }
         }
         Some(_) => in_the_way(call, &path, &name, &target, force)?,
@@ -122,18 +124,18 @@ fn in_the_way(
     Ok((comment, json!({}), Clear::Remove))
 }
 
-fn own(path: PathBuf, name: String, permissions: Permissions, owned: String) -> Result<Plan, StateError> {
+/// A dry run of Salt's shows the owner that is there, the run that follows the new one.
+fn own(path: PathBuf, name: String, permissions: Permissions, owned: String, now: &str) -> Result<Plan, StateError> {
     let changes = json!({ "ownership": owned });
-    Plan::change(
-        format!("Ownership of symlink {name} is set to be changed to {owned}"),
-        changes.clone(),
-        move |doing| {
-            permissions.resolved(doing.host).apply(doing.host, &path).map_err(|why| {
-                StateError::Failed(format!("Failed to set ownership of symlink {name} to {owned}: {why}"))
-            })?;
-            Ok(Done::new(format!("Set ownership of symlink {name} to {owned}"), changes))
-        },
-    )
+    let would = format!(
+        "The symlink {name} is present, but the ownership of the symlink would be changed from {now} to {owned}"
+    );
+    Plan::change(would, json!({ "ownership": now }), move |doing| {
+        permissions.resolved(doing.host).apply(doing.host, &path).map_err(|why| {
+            StateError::Failed(format!("Failed to set ownership of symlink {name} to {owned}: {why}"))
+        })?;
+        Ok(Done::new(format!("Set ownership of symlink {name} to {owned}"), changes))
+    })
 }
 
 pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proto::{Map, Value};
 
-use super::{body::Body, content, owner};
+use super::{body::Body, content, owner, trial::Trial};
 use crate::{
     Look, Stat,
     functions::truth,
@@ -67,8 +67,8 @@ fn managed(
         dirs: dir_permissions(call, &permissions)?,
         backup: call.some_text("backup").filter(|mode| mode == "minion" || mode == "both"),
         backups: backup::folder(call.context()),
-        check: call.list("check_cmd"),
-        shell: call.look.grains().get("shell").and_then(Value::as_str).unwrap_or("/bin/sh").to_owned(),
+        trial: Trial::of(call),
+        owners: ["user", "group"].map(|key| call.value(key).cloned()),
         from_source: call.value("source").is_some_and(truth),
         permissions,
         body,
@@ -130,8 +130,9 @@ struct Job {
     make_dirs: bool,
     backup: Option<String>,
     backups: PathBuf,
-    check: Vec<String>,
-    shell: String,
+    trial: Trial,
+    /// `user` and `group` as they were given: numbers are told as numbers.
+    owners: [Option<Value>; 2],
     from_source: bool,
 }
 
@@ -174,9 +175,20 @@ impl Job {
             None => drop(changes.insert("diff".into(), "New file".into())),
         }
         if let Some((stat, _)) = &target.old {
-            changes.extend(self.permissions.missing(stat).into_iter().map(|(key, text)| (key.to_owned(), text.into())));
+            changes.extend(self.told(self.permissions.missing(stat)));
         }
         changes
+    }
+
+    fn told(&self, missing: Vec<(&'static str, String)>) -> impl Iterator<Item = (String, Value)> {
+        missing.into_iter().map(|(key, text)| {
+            let given = match key {
+                "user" => self.owners[0].clone(),
+                "group" => self.owners[1].clone(),
+                _ => None,
+            };
+            (key.to_owned(), given.filter(Value::is_number).unwrap_or_else(|| text.into()))
+        })
     }
 
     fn diff(&self, look: &dyn Look, old: &Body) -> String {
@@ -189,7 +201,7 @@ impl Job {
         let permissions = self.permissions.resolved(host);
         let mut changes = self.changes(host, &target);
         if !target.is_same {
-            if let Some(refusal) = self.checked(doing)? {
+            if let Some(refusal) = self.trial.refusal(doing, &self.body)? {
                 return Ok(refusal);
             }
             if self.make_dirs
@@ -216,8 +228,7 @@ impl Job {
                 if self.from_source && mode.is_none() {
                     changes.insert("mode".into(), mode_text(0o644).into());
                 }
-                let set = permissions.missing(&fresh).into_iter().map(|(key, text)| (key.to_owned(), text.into()));
-                changes.extend(set);
+                changes.extend(self.told(permissions.missing(&fresh)));
             }
             let full = Permissions { mode, ..permissions.clone() };
             full.apply(host, &target.path).map_err(|why| StateError::io("change the owner of", &target.path, &why))?;
@@ -225,30 +236,6 @@ impl Job {
             permissions.apply(host, &target.path).map_err(|why| StateError::io("change", &target.path, &why))?;
         }
         Ok(Done::new(format!("File {name} updated"), changes))
-    }
-
-    /// `check_cmd` with the new file as its argument; gives the result if it refuses.
-    fn checked(&self, doing: &Doing<'_>) -> Result<Option<Done>, StateError> {
-        for command in &self.check {
-            let path = std::env::temp_dir().join(format!("overstate-{:032x}", rand::random::<u128>()));
-            self.body.write(doing, &path, 0o600)?;
-            let run = crate::Command {
-                argv: vec![format!("{command} {}", path.display())],
-                shell: Some(self.shell.clone().into()),
-                ..crate::Command::default()
-            };
-            let output = doing.host.run(&run);
-            let _ = doing.host.remove(&path);
-            let output = output.map_err(|why| StateError::failed(why.to_string()))?;
-            if output.code != 0 {
-                let said = [&output.stdout, &output.stderr].map(|bytes| crate::resource::command::text(bytes));
-                let said: Vec<String> = said.into_iter().filter(|text| !text.is_empty()).collect();
-                let comment = std::iter::once("check_cmd execution failed".to_owned()).chain(said).collect::<Vec<_>>();
-                let more = [("skip_watch".to_owned(), Value::Bool(true))].into_iter().collect();
-                return Ok(Some(Done { more, ..Done::failed(comment.join("\n"), Map::new()) }));
-            }
-        }
-        Ok(None)
     }
 }
 

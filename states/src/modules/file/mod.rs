@@ -19,6 +19,7 @@ mod replace;
 mod serialize;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::path::PathBuf;
 
@@ -102,7 +103,7 @@ pub const MODULE: StateModule = StateModule {
         },
         State {
             name: "serialize",
-            doc: "Writes data into a file as YAML or JSON.\n\n    /etc/app.json:\n      file.serialize:\n        - dataset: {port: 80}\n        - serializer: json",
+            doc: "Writes data into a file as YAML, JSON or sections of keys (`configparser`).\n\n    /etc/app.json:\n      file.serialize:\n        - dataset: {port: 80}\n        - serializer: json",
             params: params::SERIALIZE,
             plan: serialize::serialize,
         },

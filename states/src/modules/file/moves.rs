@@ -32,6 +32,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
         };
     }
     permissions.mode.get_or_insert(stat.mode);
+    let told = name.display().to_string();
     if files::is_dir(call.look, &name) && call.flag("subdir", false) {
         name = name.join(source.file_name().unwrap_or_default());
     }
@@ -40,7 +41,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     if there && !call.flag("force", false) {
         return Plan::keep(format!("The target file \"{to}\" exists and will not be overwritten"));
     }
-    let done = format!("Copied \"{from}\" to \"{to}\"");
+    let done = format!("Copied \"{from}\" to \"{told}\"");
     if there && files::is_file(call.look, &name) {
         let bytes = |path: &Path| call.look.read(path, LIMIT).ok();
         if bytes(&name) == bytes(&source) {

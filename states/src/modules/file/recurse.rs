@@ -173,7 +173,7 @@ struct Parts {
 
 impl Parts {
     fn add(&mut self, path: &Path, plan: Plan) {
-        let Plan::Change { comment, changes, apply } = plan else { return };
+        let Plan::Change { comment, changes, apply, .. } = plan else { return };
         let path = path.display().to_string();
         self.comments.push(format!("\n#### {path} ####\n{comment}"));
         self.changes.insert(path.clone(), Value::Object(changes));

@@ -2,7 +2,7 @@
 
 use proto::{Args, Map, Value};
 
-use super::managed;
+use super::{content, managed};
 use crate::{
     functions::truth,
     merge::{self, Strategy},
@@ -45,23 +45,32 @@ pub fn serialize(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let text = written(call, &serializer, &data)?;
     let would = |name: &str| format!("Dataset will be serialized and stored into {name}");
-    let plan = managed::with_content(call, text.into_bytes(), would)?;
+    let bytes = content::encoded(call, text)?;
+    let plan = managed::with_content(call, bytes, would)?;
     Ok(match difference {
         Some(difference) => with_difference(plan, difference),
-        None => plan,
+        None if call.flag("show_changes", true) => plan,
+        None => with_hidden(plan),
     })
 }
 
 /// Shows what of the data differs instead of what of the text.
 fn with_difference(plan: Plan, difference: Map) -> Plan {
-    let Plan::Change { comment, mut changes, apply } = plan else { return plan };
+    let Plan::Change { comment, mut changes, more, apply } = plan else { return plan };
     changes.insert("diff".into(), Value::Object(difference.clone()));
     let apply = move |doing: &Doing<'_>| {
         let mut done = apply(doing)?;
         done.changes.insert("diff".into(), Value::Object(difference));
         Ok(done)
     };
-    Plan::Change { comment, changes, apply: Box::new(apply) }
+    Plan::Change { comment, changes, more, apply: Box::new(apply) }
+}
+
+/// Salt says so of new files too.
+fn with_hidden(plan: Plan) -> Plan {
+    let Plan::Change { comment, mut changes, more, apply } = plan else { return plan };
+    changes.insert("diff".into(), "<show_changes=False>".into());
+    Plan::Change { comment, changes, more, apply }
 }
 
 fn dataset(call: &Call<'_>) -> Result<Value, StateError> {
@@ -88,7 +97,7 @@ fn written(call: &Call<'_>, serializer: &str, data: &Value) -> Result<String, St
         "json" => {
             [("indent".to_owned(), Value::from(2)), ("sort_keys".to_owned(), Value::Bool(true))].into_iter().collect()
         }
-        "python" => Map::new(),
+        "python" | "configparser" => Map::new(),
         other => {
             return failed(format!(
                 "The {other} serializer could not be found. It either does not exist or its prerequisites are not \
@@ -101,5 +110,8 @@ fn written(call: &Call<'_>, serializer: &str, data: &Value) -> Result<String, St
     args.named = options;
     let text = call.call("slsutil.serialize", args)?;
     let text = text.as_str().unwrap_or_default();
-    Ok(format!("{}\n", text.trim_end_matches('\n')))
+    Ok(match serializer {
+        "configparser" => format!("{text}\n"),
+        _ => format!("{}\n", text.trim_end_matches('\n')),
+    })
 }
