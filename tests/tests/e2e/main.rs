@@ -12,6 +12,7 @@ mod load;
 mod newcomer;
 mod operators;
 mod overstate;
+mod overstate_faults;
 mod runs;
 mod states;
 mod victim;
