@@ -24,6 +24,9 @@ mod sys;
 mod test;
 mod user;
 
+#[cfg(test)]
+mod documented;
+
 use std::{collections::HashMap, sync::LazyLock};
 
 use states::{Function, call::Functions};
@@ -32,7 +35,6 @@ pub use cmd::{FROM_OPERATOR, split_words};
 
 /// All modules. A function that `states` has as well, for where there is no minion, is the one here.
 static MODULES: &[&[Function]] = &[
-    archive::TABLE,
     check::TABLE,
     cmd::TABLE,
     cp::TABLE,
@@ -55,7 +57,14 @@ static MODULES: &[&[Function]] = &[
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let own = MODULES.iter().chain(file::TABLES).chain(git::TABLES).chain(pkg::TABLES).copied().flatten();
+    let own = MODULES
+        .iter()
+        .chain(archive::TABLES)
+        .chain(file::TABLES)
+        .chain(git::TABLES)
+        .chain(pkg::TABLES)
+        .copied()
+        .flatten();
     states::functions::all().iter().copied().chain(own).map(|function| (function.name, function)).collect()
 });
 

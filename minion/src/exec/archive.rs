@@ -1,11 +1,15 @@
 //! `archive.*`: packing and unpacking, by the programs that everybody has. Salt's `modules/archive.py`.
 
+mod members;
+
 use proto::{Args, Map, Value};
 use states::{CallError, Context, Function};
 
 use super::bind::{Bound, need, row, text_of, truth, with};
 
-pub static TABLE: &[Function] = &[
+pub static TABLES: &[&[Function]] = &[COMMANDS, members::TABLE];
+
+static COMMANDS: &[Function] = &[
     row!(
         "archive.tar",
         Writes,
@@ -167,7 +171,11 @@ fn lines(context: &Context<'_>, bound: &Bound, words: Vec<String>) -> Result<Val
     }
     let name = "cmd.run".parse().map_err(|error: proto::IdError| CallError::failed(error.to_string()))?;
     let said = text_of(&context.call(&name, args)?);
-    let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    Ok(trimmed(bound, said.lines().map(str::to_owned).collect()).into())
+}
+
+/// At most as many as `trim_output` says.
+fn trimmed(bound: &Bound, mut lines: Vec<String>) -> Vec<String> {
     let most = match bound.value("trim_output").filter(|trim| truth(trim)) {
         None => usize::MAX,
         Some(Value::Bool(_)) => 100,
@@ -177,5 +185,5 @@ fn lines(context: &Context<'_>, bound: &Bound, words: Vec<String>) -> Result<Val
         lines.truncate(most);
         lines.push(format!("List trimmed after {most} files."));
     }
-    Ok(lines.into())
+    lines
 }

@@ -116,6 +116,20 @@ impl Bound {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
+    /// The same once more, to leave something out of it.
+    pub fn copy(&self) -> Self {
+        Self {
+            function: self.function,
+            values: self.values.clone(),
+            rest: self.rest.clone(),
+            named: self.named.clone(),
+        }
+    }
+
+    pub fn forget(&mut self, name: &str) {
+        self.values.shift_remove(name);
+    }
+
     /// Whether null was given.
     pub fn is_null(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(Value::is_null)

@@ -1,17 +1,20 @@
 //! `git.*`: repositories, by the program `git`. Salt's `modules/git.py`.
 
+mod compare;
 mod config;
 mod refs;
 mod remote;
 mod repository;
 mod tree;
+mod worktree;
 
 use proto::Value;
 use states::{CallError, Command, Context, Function, Output, resource::git::redacted};
 
 use super::bind::{Bound, text_of};
 
-pub static TABLES: &[&[Function]] = &[config::TABLE, refs::TABLE, remote::TABLE, repository::TABLE, tree::TABLE];
+pub static TABLES: &[&[Function]] =
+    &[compare::TABLE, config::TABLE, refs::TABLE, remote::TABLE, repository::TABLE, tree::TABLE, worktree::TABLE];
 
 fn split(text: &str) -> Result<Vec<String>, CallError> {
     crate::exec::split_words(text).map_err(|error| CallError::arguments(error.to_string()))

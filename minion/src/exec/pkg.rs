@@ -4,6 +4,7 @@
 mod change;
 mod hold;
 mod query;
+mod repos;
 
 use proto::{Map, Value};
 use serde_json::json;
@@ -15,7 +16,7 @@ use states::{
 
 use super::bind::{Bound, text_of};
 
-pub static TABLES: &[&[Function]] = &[change::TABLE, hold::TABLE, query::TABLE];
+pub static TABLES: &[&[Function]] = &[change::TABLE, hold::TABLE, query::TABLE, repos::TABLE];
 
 fn manager(context: &Context<'_>) -> Result<Manager, CallError> {
     Manager::detect(context.look).ok_or_else(|| CallError::failed("no package manager that is known was found here"))

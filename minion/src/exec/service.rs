@@ -149,6 +149,31 @@ pub static TABLE: &[Function] = &[
         "Shows what systemd knows of a unit.\n\n    ctl run '*' service.show nginx"
     ),
     row!(
+        "service.firstboot",
+        Writes,
+        [
+            with("locale", "None"),
+            with("locale_message", "None"),
+            with("keymap", "None"),
+            with("timezone", "None"),
+            with("hostname", "None"),
+            with("machine_id", "None"),
+            with("root", "None"),
+        ],
+        |context, bound| {
+            let mut words = vec!["systemd-firstboot".to_owned()];
+            for (key, option) in FIRST_BOOT {
+                let value = bound.text(key)?.filter(|value| !value.is_empty());
+                words.extend(value.map(|value| format!("--{option}={value}")));
+            }
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let done = run(context, &words);
+            done.map(|()| true.into()).map_err(|why| CallError::failed(format!("systemd-firstboot error: {why}")))
+        },
+        "Sets what a host is given before its first start, by `systemd-firstboot`.\n\n    \
+         ctl run '*' service.firstboot locale=en_GB.UTF-8 root=/srv/image"
+    ),
+    row!(
         "service.execs",
         Reads,
         [with("root", "None")],
@@ -210,6 +235,17 @@ fn run(context: &Context<'_>, words: &[&str]) -> Result<(), CallError> {
         _ => Err(CallError::failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
     }
 }
+
+/// Parameters of `service.firstboot`, and the options that they become.
+const FIRST_BOOT: &[(&str, &str)] = &[
+    ("locale", "locale"),
+    ("locale_message", "locale-messages"),
+    ("keymap", "keymap"),
+    ("timezone", "timezone"),
+    ("hostname", "hostname"),
+    ("machine_id", "machine-id"),
+    ("root", "root"),
+];
 
 fn only_systemd(context: &Context<'_>, function: &str) -> Result<(), CallError> {
     match Manager::detect(context.look) {

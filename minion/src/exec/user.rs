@@ -53,6 +53,22 @@ pub static TABLE: &[Function] = &[
         "Removes a user; with `remove` its home folder and mail too.\n\n    ctl run '*' user.delete app remove=True"
     ),
     row!(
+        "user.chloginclass",
+        Writes,
+        [need("name"), need("loginclass"), with("root", "None")],
+        |_, _| Ok(false.into()),
+        "Changes a login class, which only OpenBSD has: false, as Salt says on all else.\n\n    \
+         ctl run '*' user.chloginclass app staff"
+    ),
+    row!(
+        "user.get_loginclass",
+        Reads,
+        [need("name")],
+        |_, _| Ok(false.into()),
+        "Names a login class, which only OpenBSD has: false, as Salt says on all else.\n\n    \
+         ctl run '*' user.get_loginclass app"
+    ),
+    row!(
         "user.chuid",
         Writes,
         [need("name"), need("uid"), with("root", "None")],

@@ -96,6 +96,61 @@ pub static TABLE: &[Function] = &[
          ctl run '*' file.check_managed_changes /etc/motd salt://motd '' '' root root 755 '' jinja '' '' base"
     ),
     row!(
+        "file.check_file_meta",
+        Reads,
+        [
+            need("name"),
+            need("sfn"),
+            need("source"),
+            need("source_sum"),
+            need("user"),
+            need("group"),
+            need("mode"),
+            need("attrs"),
+            need("saltenv"),
+            with("contents", "None"),
+            with("seuser", "None"),
+            with("serole", "None"),
+            with("setype", "None"),
+            with("serange", "None"),
+            with("verify_ssl", "True"),
+            with("follow_symlinks", "False"),
+            with("ignore_ordering", "False"),
+            with("ignore_whitespace", "False"),
+            with("ignore_comment_characters", "None"),
+            with("new_file_diff", "False"),
+        ],
+        check_file_meta,
+        "Shows what of a file's content, owner and mode is not as it is wanted.\n\n    \
+         ctl run '*' file.check_file_meta /etc/motd '' '' '{}' root root 644 '' base"
+    ),
+    row!(
+        "file.get_managed",
+        Writes,
+        [
+            need("name"),
+            need("template"),
+            need("source"),
+            need("source_hash"),
+            need("source_hash_name"),
+            need("user"),
+            need("group"),
+            need("mode"),
+            need("attrs"),
+            need("saltenv"),
+            need("context"),
+            need("defaults"),
+            with("skip_verify", "False"),
+            with("verify_ssl", "True"),
+            with("use_etag", "False"),
+            NAMED,
+        ],
+        get_managed,
+        "Brings the source of a managed file here, rendered if it is a template. Gives where it lies, its hash, and \
+         what went wrong.\n\n    \
+         ctl run '*' file.get_managed /etc/motd jinja salt://motd '' '' root root 644 '' base '{}' '{}'"
+    ),
+    row!(
         "file.apply_template_on_contents",
         Reads,
         [need("contents"), need("template"), need("context"), need("defaults"), need("saltenv")],
@@ -158,6 +213,80 @@ fn manage_file(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError>
         ret[key] = row[key].clone();
     }
     Ok(ret)
+}
+
+fn check_file_meta(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
+    let ignored = ["ignore_ordering", "ignore_whitespace", "ignore_comment_characters"];
+    if let Some(key) =
+        ignored.into_iter().chain(["seuser", "serole", "setype", "serange"]).find(|key| bound.flag(key, false))
+    {
+        return Err(CallError::arguments(format!("{key} is not available here")));
+    }
+    // Without a hash to hold it against, the content does not count.
+    let hashed = bound.value("source_sum").is_some_and(|sum| sum["hsum"].is_string());
+    let file = ["sfn", "source"].into_iter().find_map(|key| bound.value(key).filter(|value| truth(value)));
+    let mut bare = bound.copy();
+    ["source", "source_sum"].into_iter().for_each(|key| bare.forget(key));
+    let row = state(context, &bare, true, file.filter(|_| hashed).cloned())?;
+    match &row["result"] {
+        Value::Bool(false) => Err(CallError::failed(text_of(&row["comment"]))),
+        _ => Ok(row["changes"].clone()),
+    }
+}
+
+/// `(path, {hsum, hash_type}, why not)`, as a list.
+fn get_managed(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
+    context.host()?;
+    let source = bound.text("source")?.filter(|source| !source.is_empty());
+    let Some(source) = source else { return Ok(json!(["", {}, ""])) };
+    let (remote, local) =
+        (source.contains("://") && !source.starts_with("file://"), source.trim_start_matches("file://"));
+    let given = bound.text("source_hash")?.filter(|hash| !hash.is_empty());
+    let web = remote && !source.starts_with("salt://");
+    if web && given.is_none() && !bound.flag("skip_verify", false) {
+        let why = format!(
+            "Unable to verify upstream hash of source file {source}, please set source_hash or set skip_verify to True"
+        );
+        return Ok(json!(["", {}, why]));
+    }
+    if !remote && context.look.stat(local.as_ref()).is_err() {
+        return Ok(json!(["", {}, format!("Local file source {local} does not exist")]));
+    }
+    let mut args = Args::positional([source.clone().into()]);
+    args.named.extend(bound.value("saltenv").map(|env| ("saltenv".to_owned(), env.clone())));
+    args.named.extend(given.filter(|_| web).map(|hash| ("source_hash".to_owned(), hash.into())));
+    let kept = called(context, "cp.cache_file", args)?;
+    let Some(kept) = kept.as_str() else {
+        let env = bound.text("saltenv")?.unwrap_or_else(|| "base".into());
+        return Ok(json!(["", {}, format!("Source file {source} not found in saltenv '{env}'")]));
+    };
+    let path = match bound.text("template")?.filter(|engine| !engine.is_empty()) {
+        None => kept.to_owned(),
+        Some(engine) if engine == "jinja" => render(context, bound, kept)?,
+        Some(engine) => return Ok(json!([kept, {}, format!("Specified template format {engine} is not supported")])),
+    };
+    let hash = called(context, "file.get_hash", Args::positional([path.clone().into()]).with("form", "sha256"))?;
+    Ok(json!([path, {"hash_type": "sha256", "hsum": hash}, ""]))
+}
+
+fn called(context: &Context<'_>, name: &str, args: Args) -> Result<Value, CallError> {
+    let name = name.parse().map_err(|error: proto::IdError| CallError::failed(error.to_string()))?;
+    context.call(&name, args)
+}
+
+/// Renders a template into a file that is the caller's to remove, as Salt does.
+fn render(context: &Context<'_>, bound: &Bound, from: &str) -> Result<String, CallError> {
+    let failed = |error: std::io::Error| CallError::failed(error.to_string());
+    let to = tempfile::Builder::new().prefix("__salt.tmp.").tempfile().map_err(failed)?;
+    let (_, to) = to.keep().map_err(|error| CallError::failed(error.to_string()))?;
+    let mut args = Args::positional([from.into(), to.to_string_lossy().into()]);
+    for key in ["defaults", "context"] {
+        for (name, value) in bound.value(key).and_then(Value::as_object).into_iter().flatten() {
+            args = args.with(name, value.clone());
+        }
+    }
+    called(context, "cp.get_template", args)?;
+    Ok(to.to_string_lossy().into_owned())
 }
 
 fn planned(context: &Context<'_>, bound: &Bound) -> Result<Map, CallError> {

@@ -1,10 +1,10 @@
 //! Values of the configuration.
 
-use proto::Value;
+use proto::{Map, Value};
 use states::{CallError, Context, Function};
 
 use super::{git, said, told};
-use crate::exec::bind::{Bound, need, row, text_of, with};
+use crate::exec::bind::{Bound, NAMED, need, row, text_of, truth, with};
 
 pub static TABLE: &[Function] = &[
     row!(
@@ -22,6 +22,39 @@ pub static TABLE: &[Function] = &[
         ],
         config_get,
         "Gives a value of the configuration; null if there is none.\n\n    ctl run '*' git.config_get user.email /srv/repo"
+    ),
+    row!(
+        "git.config_get_regexp",
+        Reads,
+        [
+            need("key"),
+            with("value_regex", "None"),
+            with("cwd", "None"),
+            with("user", "None"),
+            with("password", "None"),
+            with("ignore_retcode", "False"),
+            with("output_encoding", "None"),
+            NAMED
+        ],
+        config_get_regexp,
+        "Shows the values of the configuration whose names match a pattern.\n\n    \
+         ctl run '*' git.config_get_regexp '^user\\.' cwd=/srv/repo"
+    ),
+    row!(
+        "git.config_get_regex",
+        Reads,
+        [
+            need("key"),
+            with("value_regex", "None"),
+            with("cwd", "None"),
+            with("user", "None"),
+            with("password", "None"),
+            with("ignore_retcode", "False"),
+            with("output_encoding", "None"),
+            NAMED
+        ],
+        config_get_regexp,
+        "The same as `git.config_get_regexp`.\n\n    ctl run '*' git.config_get_regex '^user\\.' cwd=/srv/repo"
     ),
     row!(
         "git.config_set",
@@ -88,6 +121,32 @@ fn config_get(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> 
         true => values.into(),
         false => values.last().cloned().unwrap_or_default().into(),
     })
+}
+
+fn config_get_regexp(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
+    if let Some(other) = bound.named.keys().find(|name| *name != "global") {
+        return Err(CallError::arguments(format!("git.config_get_regexp takes no argument named '{other}'")));
+    }
+    let scope = match bound.named.get("global").is_some_and(truth) {
+        true => vec!["--global".to_owned()],
+        false => scope(bound)?,
+    };
+    let output = git(context, bound, "config", false, |words| {
+        words.extend(scope);
+        words.extend(["--get-regexp".to_owned(), bound.need_text("key")?]);
+        words.extend(bound.text("value_regex")?);
+        Ok(())
+    })?;
+    let mut found = Map::new();
+    if output.code == 1 {
+        return Ok(found.into());
+    }
+    for line in text_of(&told(output)?).lines() {
+        let Some((name, value)) = line.split_once(char::is_whitespace) else { continue };
+        let values = found.entry(name.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
+        values.as_array_mut().into_iter().for_each(|values| values.push(value.trim_start().into()));
+    }
+    Ok(found.into())
 }
 
 fn config_set(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
