@@ -290,9 +290,10 @@ fn fetched(said: &str) -> Map {
     for line in said.lines() {
         let line = line.trim_start_matches([' ', '\t', '*']);
         let Some((what, name)) = line.split_once("->").and_then(|(before, _)| update(before)) else { continue };
-        let list = |found: &mut Map, key: &str| match found.entry(key).or_insert_with(|| json!([])) {
-            Value::Array(names) => names.push(name.into()),
-            _ => {}
+        let list = |found: &mut Map, key: &str| {
+            if let Value::Array(names) = found.entry(key).or_insert_with(|| json!([])) {
+                names.push(name.into());
+            }
         };
         match what {
             Update::NewTag => list(&mut found, "new tags"),
