@@ -30,6 +30,8 @@ pub struct Step {
     /// The how manieth of how many.
     number: u64,
     of: u64,
+    /// It has not ended: what it waits for.
+    waiting: Option<String>,
 }
 
 impl Step {
@@ -40,6 +42,14 @@ impl Step {
 
     /// What it did, if it did anything.
     pub fn line(&self) -> Option<String> {
+        if let Some(why) = &self.waiting {
+            return Some(format!(
+                "{} {}: {}",
+                term::paint(term::CHANGED, "waiting"),
+                term::clean(&self.name()),
+                term::clean(why)
+            ));
+        }
         let (style, word) = match self.result {
             Some(false) => (term::BAD, "failed"),
             None => (term::VALUE, "would change"),
@@ -47,6 +57,11 @@ impl Step {
             Some(true) => return None,
         };
         Some(format!("{} {}", term::paint(style, word), term::clean(&self.name())))
+    }
+
+    /// Whether it is about a state that waits, which is told to everybody who follows a run.
+    pub fn waits(&self) -> bool {
+        self.waiting.is_some()
     }
 
     fn name(&self) -> String {
@@ -102,6 +117,9 @@ impl Progress {
             self.failures.push(format!("{minion} failed {}", step.name()));
             self.failures.drain(..self.failures.len().saturating_sub(FAILURES));
         }
+        // A state that waits is no further than the one before it.
+        let far = self.steps.get(&minion).filter(|_| step.waits()).map(|(last, _)| (last.number, last.of));
+        let step = far.map_or_else(|| step.clone(), |(number, of)| Step { number, of, ..step.clone() });
         self.steps.insert(minion, (step, Instant::now()));
     }
 

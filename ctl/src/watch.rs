@@ -300,10 +300,10 @@ impl<'a> Watch<'a> {
     /// A state ended on a minion: the progress line says how far it is, and `--stream` what it did.
     fn state_ended(&mut self, minion: MinionId, text: &str) -> Result<(), Error> {
         let Some(step) = Step::parse(text) else { return Ok(()) };
-        if let (true, Some(line)) = (self.live, step.line()) {
+        if let (true, Some(line)) = (self.live || step.waits(), step.line()) {
             self.progress.clear();
             let line = format!("{} {line}\n", term::paint(term::DIM, format_args!("{minion} |")));
-            match self.returns.for_people() {
+            match self.returns.for_people() && self.live {
                 true => term::result(&line)?,
                 false => self.say(&line),
             }

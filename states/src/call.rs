@@ -25,7 +25,8 @@ pub enum Progress {
     Stdout(String),
     Stderr(String),
     /// A state that has ended, as one JSON object: `id`, `name`, `function`, `sls`, `result`,
-    /// `changed`, `number`, `of`, `duration` (in milliseconds).
+    /// `changed`, `number`, `of`, `duration` (in milliseconds). Or one that has not ended, and says in
+    /// `waiting` what it waits for.
     State(Value),
 }
 
@@ -97,6 +98,12 @@ pub trait Agent: Send + Sync {
     fn clock_offset(&self) -> Option<i64> {
         None
     }
+    /// The job that is calling, where it is one of the bus's.
+    fn jid(&self) -> Option<proto::JobId> {
+        None
+    }
+    /// Puts a line into the agent's log.
+    fn log(&self, _line: &str) {}
     /// Whether the job that is calling was killed; what waits for long asks this now and then.
     fn cancelled(&self) -> bool {
         false
@@ -120,6 +127,20 @@ impl<'a> Context<'a> {
 
     pub fn agent(&self) -> Result<&'a dyn Agent, CallError> {
         self.agent.ok_or(CallError::NoAgent)
+    }
+
+    /// Tells whoever follows the run, and the log, what a state waits for: a row of progress whose
+    /// `waiting` is a sentence.
+    pub fn wait_for(&self, low: &Map, what: &str) {
+        let text = |key: &str| low.get(key).and_then(Value::as_str).unwrap_or_default();
+        let function = format!("{}.{}", text("state"), text("fun"));
+        if let Some(agent) = self.agent {
+            agent.log(&format!("{function} {} waits: {what}", text("__id__")));
+        }
+        (self.progress)(Progress::State(serde_json::json!({
+            "id": text("__id__"), "name": text("name"), "function": function, "sls": text("__sls__"),
+            "result": null, "changed": false, "waiting": what,
+        })));
     }
 
     /// Calls another function by name, as Salt's `__salt__` does.

@@ -65,6 +65,15 @@ pub struct Doing<'a> {
     pub host: &'a dyn Host,
     /// To call other functions. Its host is the one above.
     pub context: &'a Context<'a>,
+    /// The low chunk.
+    pub low: &'a Map,
+}
+
+impl Doing<'_> {
+    /// Tells whoever follows the run, and the log, what the state waits for.
+    pub fn wait_for(&self, what: &str) {
+        self.context.wait_for(self.low, what);
+    }
 }
 
 /// What was done.

@@ -45,7 +45,7 @@ fn work(folder: &Path) -> io::Result<()> {
     let live: Option<job::Live> = streams.then(|| Box::new(show) as job::Live);
     let running = Arc::new(Running::new(task.job, live));
     let pipe = Pipe::default();
-    let messenger = Messenger(pipe.clone());
+    let messenger = Messenger { pipe: pipe.clone(), jid: running.job.jid };
     let tree = tree(task.files, pipe);
     let site = Site {
         id: &task.id,
@@ -94,7 +94,10 @@ pub fn say(word: &Word) -> io::Result<()> {
 }
 
 /// The agent as far as a child can reach it.
-struct Messenger(Pipe);
+struct Messenger {
+    pipe: Pipe,
+    jid: proto::JobId,
+}
 
 impl Agent for Messenger {
     fn send_event(&self, tag: &str, data: Value) -> Result<(), CallError> {
@@ -123,7 +126,16 @@ impl Agent for Messenger {
         let _ = say(&Word::Pillar);
     }
 
+    fn jid(&self) -> Option<proto::JobId> {
+        Some(self.jid)
+    }
+
+    fn log(&self, line: &str) {
+        // What a job's process says there is put into the agent's log.
+        let _ = writeln!(io::stderr(), "{}: {line}", self.jid);
+    }
+
     fn ask(&self, question: Question) -> Result<Vec<u8>, CallError> {
-        Ok(self.0.ask(question)?)
+        Ok(self.pipe.ask(question)?)
     }
 }

@@ -117,7 +117,7 @@ pub fn run(
     shown: Shown<'_>,
 ) -> Results {
     let failhard = context.opts.get("failhard").is_some_and(states::functions::truth);
-    let settings = Settings { test, failhard, parallel: PARALLEL, modules: MODULES, known };
+    let settings = Settings { test, failhard, parallel: PARALLEL, modules: MODULES, known, pauses: None };
     run::run(context, steps, &settings, shown)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     call::{Param, Progress},
     compile::{Chunk, Compiler, Options, Problems, Step},
     glob,
-    run::{self, Row, Settings},
+    run::{self, Pauses, Row, Settings},
     yaml,
 };
 
@@ -32,10 +32,7 @@ pub const TABLE: &[Function] = &[
         doc: "Applies the SLS that are named, or the highstate.\n\nctl run '*' state.apply web test=True",
         params: &[opt("mods", "None"), opt("test", "None"), opt("saltenv", "None"), opt("pillar", "None")],
         effect: Effect::Writes,
-        call: |context, args| match given_mods(&args) {
-            true => with_pillar(context, &args, sls),
-            false => with_pillar(context, &args, highstate),
-        },
+        call: apply,
     },
     Function {
         name: "state.sls",
@@ -98,6 +95,11 @@ pub const TABLE: &[Function] = &[
         call: template_str,
     },
 ];
+
+/// The SLS that are named, or the highstate.
+pub(super) fn apply(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
+    with_pillar(context, &args, if given_mods(&args) { sls } else { highstate })
+}
 
 fn given_mods(args: &Args) -> bool {
     Given::new(args, &["mods"]).get("mods").is_some_and(truth)
@@ -250,6 +252,7 @@ fn finish(context: &Context<'_>, args: &Args, steps: Result<Vec<Step>, Problems>
     let settings = Settings {
         test: is_test(context, args),
         failhard: context.opts.get("failhard").is_some_and(truth),
+        pauses: Pauses::of(context),
         ..Settings::default()
     };
     let of = steps.iter().filter(|step| !step.trial).count();

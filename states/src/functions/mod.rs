@@ -15,9 +15,11 @@ mod log;
 mod matches;
 mod mine;
 mod network;
+mod pause;
 mod pillar;
 mod pkg;
 mod random;
+mod request;
 mod service;
 mod slsutil;
 mod state;
@@ -32,7 +34,7 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 21] = [
+    let tables: [&'static [Function]; 23] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
@@ -45,9 +47,11 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         matches::TABLE,
         mine::TABLE,
         network::TABLE,
+        pause::TABLE,
         pillar::TABLE,
         pkg::TABLE,
         random::TABLE,
+        request::TABLE,
         service::TABLE,
         slsutil::TABLE,
         state::TABLE,

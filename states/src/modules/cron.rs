@@ -168,9 +168,14 @@ fn file(call: &Call<'_>) -> Result<Plan, StateError> {
     let Ok(text) = String::from_utf8(bytes) else {
         return failed("Unable to manage file: a crontab is text in UTF-8");
     };
-    let changes: Map =
+    let mut changes: Map =
         [("diff".to_owned(), diff::of_bytes(now.as_bytes(), text.as_bytes()).into())].into_iter().collect();
     let would = format!("The following values are set to be changed:\ndiff: {}\n", value::python_str(&changes["diff"]));
+    // Salt gives the user the file that it hands to `crontab`, and tells of that.
+    if user != "root" {
+        let group = accounts::all_groups_of(call.look, &user).into_iter().next().unwrap_or_default();
+        changes.extend([("user".to_owned(), user.clone().into()), ("group".to_owned(), group.into())]);
+    }
     Plan::change(would, json!({}), move |doing| match cron::write(doing.host, &user, &text) {
         Ok(()) => Ok(Done::new(format!("Crontab for user {user} was updated"), changes)),
         Err(why) => failed(format!("Unable to update user {user} crontab. Error: {why}")),

@@ -49,7 +49,8 @@ impl Wanted {
         let group = accounts::group(look, &self.name)?;
         let has = |user: &&String| group.members.contains(user);
         let mut changes = Map::new();
-        if let Some(gid) = self.gid.filter(|gid| *gid != group.gid) {
+        // Salt takes the number of a group away from it only for another than 0.
+        if let Some(gid) = self.gid.filter(|gid| *gid != 0 && *gid != group.gid) {
             changes.insert("gid".into(), gid.into());
         }
         match &self.members {
@@ -105,7 +106,7 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     if add.iter().any(|user| remove.contains(user)) {
         return undecided("Error. Same user(s) can not be added and deleted simultaneously");
     }
-    let gid = match call.some_text("gid").filter(|gid| gid != "0") {
+    let gid = match call.some_text("gid") {
         Some(text) => Some(text.parse().map_err(|_| StateError::failed("Invalid gid"))?),
         None => None,
     };
@@ -226,6 +227,8 @@ mod tests {
     fn what_the_tools_refuse_is_a_failure_and_contradictions_are_undecided() {
         let rows = apply(&host(), "x:\n  group.present:\n    - gid: 7\n", false);
         assert_eq!(rows[0].2, "Group x is not present but gid 7 is already taken by group old");
+        let rows = apply(&host(), "x:\n  group.present:\n    - gid: 0\n", false);
+        assert_eq!(rows[0].2, "Group x is not present but gid 0 is already taken by group root");
         let rows = apply(&host(), "x:\n  group.present:\n    - addusers: [a]\n    - delusers: [a]\n", false);
         assert_eq!(rows[0].1, json!(null));
         let rows = apply(&host(), "x:\n  group.present:\n    - name: -evil\n", false);

@@ -222,10 +222,10 @@ impl Work {
         let host = doing.host;
         if self.refresh {
             // Lists that cannot be fetched matter only if the installation then fails.
-            let _ = packages::run(host, &self.manager.refresh());
+            let _ = packages::apply(doing, &self.manager.refresh());
         }
         let exact = self.exact(host, open)?;
-        let went = packages::run(host, &self.manager.install(&exact, &self.options));
+        let went = packages::apply(doing, &self.manager.install(&exact, &self.options));
         let after = self.manager.installed(host)?;
         let changes = changes(&self.before, &after);
         if let Err(why) = went {
@@ -254,7 +254,7 @@ impl Work {
         }
         if let Some(flag) = hold {
             let all: Vec<String> = open.iter().chain(met).map(|target| target.name.clone()).collect();
-            packages::run(host, &self.manager.hold(&all, flag))?;
+            packages::apply(doing, &self.manager.hold(&all, flag))?;
         }
         Ok(Done { result: failed.is_empty(), ..Done::new(comments.join("\n"), changes) })
     }
@@ -298,7 +298,7 @@ fn hold_after(
     let changes: Map = names.iter().map(|name| (name.clone(), json!({"old": old, "new": new}))).collect();
     let comment = format!("{base}.\n{} would be {}held", names.join(", "), if flag { "" } else { "un" });
     Plan::change(comment, changes.clone(), move |doing| {
-        packages::run(doing.host, &manager.hold(&names, flag))?;
+        packages::apply(doing, &manager.hold(&names, flag))?;
         let verb = if flag { "held" } else { "unheld" };
         let said: Vec<String> = names.iter().map(|name| format!("Package {name} is now being {verb}.")).collect();
         Ok(Done::new(format!("{base}.\n{}", said.join("\n")), changes))
@@ -353,9 +353,9 @@ fn latest(call: &Call<'_>) -> Result<Plan, StateError> {
     Plan::change(comment, preview, move |doing| {
         open.iter().for_each(|target| doing.host.expect(Expected::Package(target.name.clone())));
         if refresh {
-            let _ = packages::run(doing.host, &manager.refresh());
+            let _ = packages::apply(doing, &manager.refresh());
         }
-        let went = packages::run(doing.host, &manager.install(&open, &options));
+        let went = packages::apply(doing, &manager.install(&open, &options));
         let changes = changes(&now, &manager.installed(doing.host)?);
         match went {
             Ok(()) => {
@@ -392,7 +392,7 @@ fn gone(call: &Call<'_>, purge: bool) -> Result<Plan, StateError> {
         all.iter().map(|target| target.name.clone()).filter(|name| !there.contains(name)).collect();
     let comment = format!("The following packages will be {action}d: {}.", there.join(", "));
     Plan::change(comment, preview, move |doing| {
-        packages::run(doing.host, &manager.remove(&there, purge)).map_err(|why| {
+        packages::apply(doing, &manager.remove(&there, purge)).map_err(|why| {
             StateError::Failed(format!("The following packages failed to {action}: {}.\n{why}", there.join(", ")))
         })?;
         let after = manager.installed(doing.host)?;
@@ -433,7 +433,7 @@ fn uptodate(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     Plan::change("System update will be performed", preview, move |doing| {
         if refresh {
-            packages::run(doing.host, &manager.refresh())?;
+            packages::apply(doing, &manager.refresh())?;
         }
         let command = match named.is_empty() {
             true => manager.upgrade(),
@@ -444,7 +444,7 @@ fn uptodate(call: &Call<'_>) -> Result<Plan, StateError> {
                     .install(&targets, &Options { install_recommends: true, only_upgrade: true, ..Options::default() })
             }
         };
-        let went = packages::run(doing.host, &command);
+        let went = packages::apply(doing, &command);
         let changes = changes(&now, &manager.installed(doing.host)?);
         Ok(match went {
             Ok(()) if changes.is_empty() => Done::new("System is already up-to-date", changes),
@@ -474,7 +474,7 @@ fn hold(call: &Call<'_>, flag: bool) -> Result<Plan, StateError> {
     let would: Vec<String> = open.iter().map(|name| format!("Package {name} would be {word}")).collect();
     let comment = would.into_iter().chain(same.clone()).collect::<Vec<_>>().join("\n");
     Plan::change(comment, changes.clone(), move |doing| {
-        packages::run(doing.host, &manager.hold(&open, flag))?;
+        packages::apply(doing, &manager.hold(&open, flag))?;
         let said = open.iter().map(|name| format!("Package {name} is now {word}"));
         Ok(Done::new(said.chain(same).collect::<Vec<_>>().join("\n"), changes))
     })

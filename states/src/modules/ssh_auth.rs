@@ -217,17 +217,21 @@ fn manage(call: &Call<'_>) -> Result<Plan, StateError> {
         said.collect::<Vec<_>>().join("\n")
     };
     let (would, did) = (said(true), said(false));
+    // Salt's row of this state has no name.
+    let more: Map = [("name".to_owned(), "".into())].into_iter().collect();
     if changes.is_empty() {
-        return Ok(Plan::KeepWith(Done { result: !bad, ..Done::new(did, changes) }));
+        return Ok(Plan::KeepWith(Done { result: !bad, more, ..Done::new(did, changes) }));
     }
     let Some(file) = subject.file.clone().or_else(|| call.test.then(PathBuf::new)) else { return failed(NO_HOME) };
-    Plan::change(would, json!({}), move |doing| {
+    let shown = more.clone();
+    let plan = Plan::change(would, json!({}), move |doing| {
         let text = lines::read(doing.host, &file).unwrap_or_default();
         let text = gone.iter().fold(text, |text, key| ssh::without(&text, key));
         let text = new.iter().fold(text, |text, key| ssh::with(&text, key));
         ssh::write_own(doing.host, &file, &text, Some(&user))?;
-        Ok(Done { result: !bad, ..Done::new(did, changes) })
-    })
+        Ok(Done { result: !bad, more, ..Done::new(did, changes) })
+    });
+    Ok(plan?.with_more(shown))
 }
 
 #[cfg(test)]

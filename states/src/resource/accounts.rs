@@ -103,3 +103,12 @@ pub fn groups_of(look: &dyn Look, name: &str) -> Vec<String> {
     found.sort();
     found
 }
+
+/// The same with the group of its own row, sorted by name.
+pub fn all_groups_of(look: &dyn Look, name: &str) -> Vec<String> {
+    let mut found = groups_of(look, name);
+    found.extend(user(look, name).map(|user| group_name(look, user.gid)));
+    found.sort();
+    found.dedup();
+    found
+}

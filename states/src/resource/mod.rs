@@ -19,6 +19,7 @@ pub mod hosts;
 pub mod ini;
 pub mod lines;
 pub mod mounts;
+pub mod package_lock;
 pub mod packages;
 pub mod services;
 pub mod ssh;

@@ -4,8 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proto::Value;
 
-use super::command::{complaint, program, text};
-use crate::{Command, Host, Look, Output, plan::StateError};
+use super::{
+    command::{complaint, program, text},
+    package_lock,
+};
+use crate::{
+    Command, Host, Look, Output,
+    plan::{Doing, StateError},
+};
 
 /// Which manager a host has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +46,10 @@ pub struct Options {
 /// Versions by name.
 pub type Versions = BTreeMap<String, String>;
 
-/// How long a package manager may take, waiting for another one included.
+/// How long a package manager may take.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-/// How long apt waits for another one, in seconds.
-const LOCK: &str = "DPkg::Lock::Timeout=300";
+/// Apt does not wait for another one in silence: [`package_lock`] does, and says for whom.
+const LOCK: &str = "DPkg::Lock::Timeout=0";
 
 fn list<'a>(words: &[&'a str], names: impl IntoIterator<Item = &'a str>) -> Command {
     let argv: Vec<&str> = words.iter().copied().chain(names).collect();
@@ -263,9 +269,19 @@ fn probe(look: &dyn Look, command: &Command) -> Result<Output, StateError> {
     look.probe(command).map_err(|why| StateError::failed(why.to_string()))
 }
 
-/// Runs a command of a manager; its complaint is the error.
+/// Runs a command of a manager, when it is its turn; its complaint is the error.
 pub fn run(host: &dyn Host, command: &Command) -> Result<(), StateError> {
-    let output = host.run(command).map_err(|why| StateError::failed(why.to_string()))?;
+    run_telling(host, command, &|_| {})
+}
+
+/// The same for a state, which says for whom it waits.
+pub fn apply(doing: &Doing<'_>, command: &Command) -> Result<(), StateError> {
+    run_telling(doing.host, command, &|why| doing.wait_for(why))
+}
+
+fn run_telling(host: &dyn Host, command: &Command, tell: &dyn Fn(&str)) -> Result<(), StateError> {
+    let output = package_lock::run(host, command, package_lock::Patience::default(), tell);
+    let output = output.map_err(|why| StateError::failed(why.to_string()))?;
     if output.code == 0 { Ok(()) } else { Err(StateError::failed(complaint(&output))) }
 }
 

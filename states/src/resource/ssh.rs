@@ -79,8 +79,12 @@ pub fn refine(enc: &str) -> Result<String, StateError> {
     .to_owned())
 }
 
-/// The fingerprint of a key, in pairs of digits; none if it is no key.
+/// The fingerprint of a key, in pairs of digits; none if it is no key: Base64 and nothing else.
 pub fn fingerprint(key: &str, kind: &str) -> Option<String> {
+    let letters = key.strip_suffix("==").or_else(|| key.strip_suffix('=')).unwrap_or(key);
+    if !letters.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')) {
+        return None;
+    }
     let digits = digest(&kind.to_lowercase(), &base64::decode(key)?)?;
     let pairs: Vec<&str> = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2)).collect();
     Some(pairs.join(":"))
@@ -290,5 +294,8 @@ mod tests {
         assert_eq!(found, "69:3e:9a:f8:4d:3d:fc:c7:1e:64:0e:00:5b:dc:5e:2e");
         assert_eq!(refine("ed25519").unwrap(), "ssh-ed25519");
         assert!(refine("nope").is_err());
+        for no_key in ["!!!", "AAAA BBBB", "AAAA===", "A"] {
+            assert_eq!(fingerprint(no_key, "sha256"), None, "{no_key}");
+        }
     }
 }

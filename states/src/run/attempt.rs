@@ -113,10 +113,10 @@ impl Runner<'_> {
             (Some(overlay), _) if call.test && self.settings.test => {
                 // What later states see. Whether it would go well is not known, so its result is not ours.
                 let context = Context { host: Some(overlay), agent: None, ..self.context.copy() };
-                let _ = apply(&Doing { host: overlay, context: &context });
+                let _ = apply(&Doing { host: overlay, context: &context, low: call.low });
             }
             (_, Some(host)) => {
-                return match apply(&Doing { host, context: self.context }) {
+                return match apply(&Doing { host, context: self.context, low: call.low }) {
                     Ok(done) => Row::of_done(done),
                     Err(why) => Row::of_error(&why),
                 };

@@ -9,6 +9,7 @@ mod attempt;
 mod checks;
 mod listen;
 mod overlay;
+pub mod pause;
 mod retry;
 mod row;
 mod status;
@@ -29,6 +30,7 @@ use proto::{Map, Value};
 
 pub use accumulated::Accumulated;
 pub use overlay::Overlay;
+pub use pause::Pauses;
 pub use row::Row;
 pub use status::{Status, judge};
 
@@ -53,11 +55,13 @@ pub struct Settings {
     /// Rows that are known by tag, from before an interruption: their states are not run again, nor
     /// is anything told of them.
     pub known: HashMap<String, Row>,
+    /// Where it is said that the run is to wait, or to end early.
+    pub pauses: Option<Pauses>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { test: false, failhard: false, parallel: 16, modules: &[], known: HashMap::new() }
+        Self { test: false, failhard: false, parallel: 16, modules: &[], known: HashMap::new(), pauses: None }
     }
 }
 
@@ -105,6 +109,7 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
             results.extend(run(&listeners).0);
             results.extend(listen::faults(steps, &number));
         }
+        settings.pauses.iter().for_each(|pauses| pauses.forget(&context));
         results
     })
 }
@@ -146,7 +151,7 @@ impl Runner<'_> {
             let mut later: Vec<usize> = Vec::new();
             for index in 0..self.steps.len() {
                 later.retain(|&waiting| self.start(waiting, scope, false) == Started::Later);
-                if self.stopped.load(Ordering::Relaxed) {
+                if self.stopped.load(Ordering::Relaxed) || !self.let_go(index) {
                     return;
                 }
                 if self.start(index, scope, false) == Started::Later {
@@ -160,6 +165,12 @@ impl Runner<'_> {
                 self.start(waiting, scope, true);
             }
         });
+    }
+
+    /// Waits while the step is held; gives whether the run goes on.
+    fn let_go(&self, index: usize) -> bool {
+        let pauses = self.settings.pauses.as_ref();
+        pauses.is_none_or(|pauses| pauses.let_go(self.context, &self.steps[index].chunk.data))
     }
 
     fn rows(&self) -> MutexGuard<'_, Vec<Option<Row>>> {

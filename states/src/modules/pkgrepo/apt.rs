@@ -139,7 +139,7 @@ pub fn managed(call: &Call<'_>) -> Result<Plan, StateError> {
         done.map_err(|why| StateError::failed(format!("Failed to configure repo '{name}': {why}")))?;
         if refresh {
             // Lists that cannot be fetched are the business of what installs from them.
-            let _ = packages::run(host, &Manager::Apt.refresh());
+            let _ = packages::apply(doing, &Manager::Apt.refresh());
         }
         let after = Sources::of(host).find(&wanted).map(now).unwrap_or_default();
         let changes = match &known {
@@ -292,7 +292,7 @@ pub fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
             sources.save(doing.host, &file)?;
         }
         if refresh {
-            let _ = packages::run(doing.host, &Manager::Apt.refresh());
+            let _ = packages::apply(doing, &Manager::Apt.refresh());
         }
         Ok(Done::new(format!("Removed repo {name}"), json!({ "repo": name })))
     })

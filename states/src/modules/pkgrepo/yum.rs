@@ -210,7 +210,7 @@ pub fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
             false => lines::write(doing.host, &file, &render(&sections), 0o644)?,
         }
         if let Some(manager) = Manager::detect(doing.host).filter(|_| refresh) {
-            let _ = packages::run(doing.host, &manager.refresh());
+            let _ = packages::apply(doing, &manager.refresh());
         }
         Ok(Done::new(format!("Removed repo {id}"), json!({ "repo": id })))
     })
