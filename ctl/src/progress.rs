@@ -156,7 +156,8 @@ impl Progress {
             return;
         }
         self.drawn = Some(Instant::now());
-        let name = term::clean(&step.name());
+        let waiting = step.waiting.as_ref().map_or(String::new(), |why| format!(" waits: {why}"));
+        let name = term::clean(&format!("{}{waiting}", step.name()));
         self.region.draw(&[format!("▸ {} {name} · {:.1} s", step.far(), self.start.elapsed().as_secs_f64())]);
     }
 

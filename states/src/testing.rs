@@ -208,7 +208,7 @@ pub fn call(
         functions: &Own,
         tree: &tree,
         pillar: &pillar,
-        opts: &Map::new(),
+        opts: &[("cachedir".to_owned(), "/var/cache".into())].into_iter().collect(),
         agent: None,
         progress: &|_| {},
         retcode: &retcode,

@@ -73,7 +73,7 @@ fn change(context: &Context<'_>, given: &Given<'_>, change: impl FnOnce(&mut Map
     let jid: JobId = jid.trim().parse().map_err(|why: proto::IdError| CallError::arguments(why.to_string()))?;
     let id = given.text_or("state_id", ALL);
     let (host, folder) = (context.host()?, folder(context)?);
-    sweep(context, &folder);
+    sweep(context, &folder, &jid.to_string());
     files::make_dirs(host, &folder, &files::Permissions { mode: Some(0o700), ..Default::default() }).map_err(failed)?;
     let path = folder.join(jid.to_string());
     let mut set = pause::read(context.look, &path);
@@ -101,10 +101,13 @@ fn active(context: &Context<'_>) -> Vec<String> {
     jobs.iter().filter(|job| text(job, "fun").starts_with("state.")).map(|job| text(job, "jid")).collect()
 }
 
-/// Takes away what was set for runs that have ended.
-fn sweep(context: &Context<'_>, folder: &Path) {
-    let (Some(host), active) = (context.host, active(context)) else { return };
-    for jid in context.look.list(folder).unwrap_or_default().into_iter().filter(|jid| !active.contains(jid)) {
+/// Takes away what was set for runs that have ended; not of the one that is spoken of, which may be
+/// about to begin.
+fn sweep(context: &Context<'_>, folder: &Path, spared: &str) {
+    let Some(host) = context.host.filter(|_| context.agent.is_some()) else { return };
+    let active = active(context);
+    let set = context.look.list(folder).unwrap_or_default().into_iter();
+    for jid in set.filter(|jid| jid != spared && !active.contains(jid)) {
         let _ = host.remove(&folder.join(jid));
     }
 }
@@ -120,4 +123,38 @@ fn pauses(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let set = context.look.list(&folder).unwrap_or_default().into_iter();
     let set = set.filter(|jid| active.contains(jid) && asked.as_ref().is_none_or(|asked| asked.contains(jid)));
     Ok(Value::Object(set.map(|jid| (jid.clone(), pause::read(context.look, &folder.join(jid)).into())).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::Args;
+    use serde_json::json;
+
+    use crate::{
+        run::pause,
+        testing::{Memory, call},
+    };
+
+    #[test]
+    fn what_is_set_for_a_run_is_kept_by_its_jid_and_nothing_else_is_a_path() {
+        let host = Memory::new(json!({}));
+        let set = |function: &str, args: &[&str]| {
+            let args = Args::positional(args.iter().map(|arg| (*arg).into()));
+            call(&host, &[], json!({}), function, args).0
+        };
+        let path = std::path::Path::new("/var/cache/state_pause/20171130110407769519");
+        let kept = || serde_json::Value::Object(pause::read(&host, path));
+        let jid = "20171130110407769519";
+        assert_eq!(set("state.pause", &[jid, "vim", "20"]).unwrap(), json!(null));
+        assert_eq!(set("state.soft_kill", &[jid]).unwrap(), json!(null));
+        assert_eq!(kept(), json!({"vim": {"duration": 20}, "__all__": {"kill": true}}));
+        assert_eq!(set("state.resume", &[jid, "vim"]).unwrap(), json!(null));
+        assert_eq!(kept(), json!({"__all__": {"kill": true}}));
+        assert_eq!(set("state.resume", &[jid]).unwrap(), json!(null));
+        assert_eq!(kept(), json!({}));
+        for bad in ["../../etc/passwd", "", "vim"] {
+            assert!(set("state.pause", &[bad]).is_err(), "{bad}");
+        }
+        assert!(set("state.pause", &[jid, "vim", "soon"]).is_err());
+    }
 }
