@@ -214,9 +214,15 @@ impl Live {
     pub fn follow(&self) -> mpsc::UnboundedReceiver<News> {
         let (teller, news) = mpsc::unbounded_channel();
         let mut state = self.state();
-        for note in state.notes.iter().chain(state.counts.values()) {
-            let _ = teller.send(News::Stage(Box::new(note.clone())));
+        let tell = |note: &StageNote| drop(teller.send(News::Stage(Box::new(note.clone()))));
+        for note in &state.notes {
+            // Who hears that a stage has ended wants to know by then how it stood.
+            if let (StageEvent::Ended { .. }, Some(counts)) = (&note.what, state.counts.get(&note.stage)) {
+                tell(counts);
+            }
+            tell(note);
         }
+        state.counts.values().for_each(tell);
         state.followers.push(teller);
         news
     }
