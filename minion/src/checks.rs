@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use config::{Configured, Source, configured, validate};
+pub use kinds::{Kind, TABLE as KINDS};
 pub use perf::Perf;
 pub use range::{Range, Thresholds};
 pub use run::run;
