@@ -4,6 +4,7 @@
 use states::{
     Effect, Function,
     call::{Functions as _, Param},
+    plan::State,
 };
 
 /// All functions, by name.
@@ -33,7 +34,8 @@ pub struct Entry {
     /// `module.function`
     pub name: String,
     pub doc: &'static str,
-    pub params: &'static [Param],
+    /// How it is written, with what it takes: `cmd.run(cmd, cwd=None, …)`.
+    pub signature: String,
     pub kind: Kind,
 }
 
@@ -41,6 +43,10 @@ pub struct Entry {
 pub enum Kind {
     Function(Effect),
     State,
+    /// A state of orchestrate SLS.
+    Step,
+    /// A kind of check, for `checks:`.
+    Check,
 }
 
 impl Entry {
@@ -49,36 +55,91 @@ impl Entry {
     }
 }
 
-/// All functions and all states, by name.
+/// All functions, states and kinds of checks, by name.
 pub fn entries() -> Vec<Entry> {
     let function = |f: &'static Function| Entry {
         name: f.name.to_owned(),
         doc: f.doc,
-        params: f.params,
+        signature: signature(f.name, f.params),
         kind: Kind::Function(f.effect),
     };
-    let mut all: Vec<Entry> = functions().into_iter().map(function).chain(states()).collect();
+    let mut all: Vec<Entry> = functions().into_iter().map(function).chain(states()).chain(checks()).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
 
-fn states() -> impl Iterator<Item = Entry> {
-    states::modules::all().map(|(module, state)| Entry {
-        name: format!("{}.{}", module.name, state.name),
-        doc: state.doc,
-        params: state.params,
-        kind: Kind::State,
+/// `cmd.run(cmd, cwd=None, …)`
+fn signature(name: &str, params: &[Param]) -> String {
+    let parameter = |p: &Param| match p.default {
+        Some(default) => format!("{}={default}", p.name),
+        None => p.name.to_owned(),
+    };
+    format!("{name}({})", params.iter().map(parameter).collect::<Vec<_>>().join(", "))
+}
+
+fn checks() -> impl Iterator<Item = Entry> {
+    minion::checks::KINDS.iter().map(|kind| Entry {
+        name: format!("check.{}", kind.name),
+        doc: kind.doc,
+        signature: format!("{}: {{{}}}", kind.name, options(kind).join(", ")),
+        kind: Kind::Check,
     })
 }
 
+/// What every check takes beside the options of its kind.
+const OF_EVERY_CHECK: [&str; 2] = ["interval", "timeout"];
+
+/// The options of a kind of check. They are nowhere in a table but in the type that reads them, which
+/// names them to whoever misspells one.
+pub fn options(kind: &minion::checks::Kind) -> Vec<String> {
+    let why = (kind.read)(serde_json::json!({"?": null})).err().unwrap_or_default();
+    let names = why.split('`').skip(1).step_by(2).filter(|name| *name != "?");
+    names.chain(OF_EVERY_CHECK).map(str::to_owned).collect()
+}
+
+fn states() -> impl Iterator<Item = Entry> {
+    let entry = |module: &'static str, state: &State, kind| {
+        let name = format!("{module}.{}", state.name);
+        Entry { signature: signature(&name, state.params), name, doc: state.doc, kind }
+    };
+    let of_minions = states::modules::all().map(move |(module, state)| entry(module.name, state, Kind::State));
+    of_minions.chain(orchestration().map(move |(module, state)| entry(module, state, Kind::Step)))
+}
+
 /// States of orchestrate SLS, which the master runs (`ctl orchestrate`).
-const ORCHESTRATION: &[&str] =
-    &["salt.state", "salt.function", "salt.runner", "salt.wheel", "salt.wait_for_event", "salt.parallel_runners"];
+fn orchestration() -> impl Iterator<Item = (&'static str, &'static State)> {
+    orchestrate::module::MODULES.iter().flat_map(|module| module.states.iter().map(|state| (module.name, state)))
+}
 
 /// Whether a state (`file.managed`) can be run.
 pub fn has_state(name: &str) -> bool {
-    if ORCHESTRATION.contains(&name) {
+    if orchestration().any(|(module, state)| name.strip_prefix(module) == Some(&format!(".{}", state.name))) {
         return true;
     }
     name.split_once('.').is_some_and(|(module, fun)| fun != "mod_watch" && states::modules::find(module, fun).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_check_names_its_options() {
+        let of = |name: &str| minion::checks::KINDS.iter().find(|kind| kind.name == name).map(options).unwrap();
+        assert_eq!(of("systemd").last().unwrap(), "timeout");
+        assert!(of("disk").starts_with(&["path".to_owned(), "exclude".to_owned()]), "{:?}", of("disk"));
+        assert!(minion::checks::KINDS.iter().all(|kind| options(kind).iter().all(|option| !option.contains(' '))));
+    }
+
+    #[test]
+    fn what_the_master_runs_is_listed_too() {
+        assert!(has_state("salt.state") && has_state("file.managed"));
+        assert!(!has_state("salt.stat") && !has_state("file.mod_watch"));
+        let steps: Vec<_> = entries().into_iter().filter(|entry| entry.kind == Kind::Step).collect();
+        for name in
+            ["salt.state", "salt.function", "salt.runner", "salt.wheel", "salt.wait_for_event", "salt.parallel_runners"]
+        {
+            assert!(steps.iter().any(|step| step.name == name && step.doc.contains(name)), "{name}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ use crate::{
 ///   ctl doc              the modules
 ///   ctl doc cmd          a module's functions and states
 ///   ctl doc cmd.run      one of them
+///   ctl doc check        the kinds of health checks, among others
+///   ctl doc salt         what orchestrate SLS are made of
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -63,31 +65,81 @@ fn summary(entry: &Entry) -> &'static str {
     entry.doc.trim().lines().next().unwrap_or_default()
 }
 
-/// `cmd.run(cmd, cwd=None, …)`
-fn signature(entry: &Entry) -> String {
-    let parameter = |p: &states::call::Param| match p.default {
-        Some(default) => format!("{}={default}", p.name),
-        None => p.name.to_owned(),
-    };
-    format!("{}({})", entry.name, entry.params.iter().map(parameter).collect::<Vec<_>>().join(", "))
-}
-
 fn effect(kind: Kind) -> &'static str {
     match kind {
         Kind::Function(Effect::Reads) => "function: reads",
         Kind::Function(Effect::Runs) => "function: runs what you name",
         Kind::Function(Effect::Writes) => "function: changes the host",
-        Kind::State => "state",
+        Kind::State => "state, for SLS files",
+        Kind::Step => "state, for orchestrate SLS",
+        Kind::Check => "health check, for `checks:` in the pillar or a minion's configuration",
     }
 }
 
-/// Functions by name, and states by name beneath `states`.
+/// Where a thing is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    Functions,
+    States,
+    Steps,
+    Checks,
+}
+
+impl Section {
+    fn of(entry: &Entry) -> Self {
+        match entry.kind {
+            Kind::Function(_) => Self::Functions,
+            Kind::State => Self::States,
+            Kind::Step => Self::Steps,
+            Kind::Check => Self::Checks,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Functions => "functions",
+            Self::States => "states, for SLS files",
+            Self::Steps => "states, for orchestrate SLS",
+            Self::Checks => "kinds of checks, for `checks:` in the pillar or a minion's configuration",
+        }
+    }
+
+    /// The key of its things, for programs; functions stand at the top.
+    fn key(self) -> Option<&'static str> {
+        match self {
+            Self::Functions => None,
+            Self::States => Some("states"),
+            Self::Steps => Some("orchestrate"),
+            Self::Checks => Some("checks"),
+        }
+    }
+}
+
+fn sections(some: &[Entry]) -> BTreeMap<Section, Vec<&Entry>> {
+    let mut sections: BTreeMap<Section, Vec<&Entry>> = BTreeMap::new();
+    some.iter().for_each(|entry| sections.entry(Section::of(entry)).or_default().push(entry));
+    sections
+}
+
+/// The name as it is written where it is used.
+fn label(entry: &Entry) -> &str {
+    match entry.kind {
+        Kind::Check => entry.name.trim_start_matches("check."),
+        _ => &entry.name,
+    }
+}
+
+/// Functions by name, and the others by name beneath `states`, `orchestrate` and `checks`.
 fn objects(chosen: &[Entry]) -> Value {
-    let (states, functions): (Vec<_>, Vec<_>) = chosen.iter().partition(|entry| entry.kind == Kind::State);
-    let all = |some: Vec<&Entry>| some.into_iter().map(|entry| (entry.name.clone(), object(entry))).collect();
-    let mut docs: serde_json::Map<String, Value> = all(functions);
-    if !states.is_empty() {
-        docs.insert("states".into(), Value::Object(all(states)));
+    let mut docs = serde_json::Map::new();
+    for (section, entries) in sections(chosen) {
+        let all = entries.into_iter().map(|entry| (label(entry).to_owned(), object(entry)));
+        match section.key() {
+            None => docs.extend(all),
+            Some(key) => {
+                docs.insert(key.into(), Value::Object(all.collect()));
+            }
+        }
     }
     Value::Object(docs)
 }
@@ -95,17 +147,19 @@ fn objects(chosen: &[Entry]) -> Value {
 fn object(entry: &Entry) -> Value {
     let effect = match entry.kind {
         Kind::Function(Effect::Reads) => "reads",
-        Kind::Function(Effect::Runs) => "runs",
-        Kind::Function(Effect::Writes) | Kind::State => "writes",
+        Kind::Function(Effect::Runs) | Kind::Check => "runs",
+        Kind::Function(Effect::Writes) | Kind::State | Kind::Step => "writes",
     };
-    json!({"doc": entry.doc.trim(), "signature": signature(entry), "effect": effect})
+    json!({"doc": entry.doc.trim(), "signature": entry.signature, "effect": effect})
 }
 
 fn modules(all: &[Entry]) -> String {
-    let (states, functions): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.kind == Kind::State);
-    let mut text = by_module(&functions);
-    if !states.is_empty() {
-        text += &format!("\n{}\n{}", term::paint(term::DIM, "states, for SLS files"), by_module(&states));
+    let mut text = String::new();
+    for (section, entries) in sections(all) {
+        if section != Section::Functions {
+            text += &format!("\n{}\n", term::paint(term::DIM, section.title()));
+        }
+        text += &by_module(&entries);
     }
     text + "\n`ctl doc MODULE` says what they do, `ctl doc MODULE.FUNCTION` says it all.\n"
 }
@@ -128,31 +182,27 @@ fn by_module(some: &[&Entry]) -> String {
 
 /// A line each, the functions first.
 fn summaries(some: &[Entry]) -> String {
-    let (states, functions): (Vec<_>, Vec<_>) = some.iter().partition(|entry| entry.kind == Kind::State);
-    let width = some.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
-    let lines = |some: Vec<&Entry>| some.into_iter().map(|entry| summary_line(entry, width)).collect::<String>();
-    match (functions.is_empty(), states.is_empty()) {
-        (false, true) => lines(functions),
-        (true, _) => format!("{}\n{}", term::paint(term::DIM, "states, for SLS files"), lines(states)),
-        (false, false) => format!(
-            "{}\n{}\n{}\n{}",
-            term::paint(term::DIM, "functions"),
-            lines(functions),
-            term::paint(term::DIM, "states, for SLS files"),
-            lines(states)
-        ),
-    }
+    let width = some.iter().map(|entry| label(entry).len()).max().unwrap_or(0);
+    let sections = sections(some);
+    let one = |(section, entries): (&Section, &Vec<&Entry>)| {
+        let lines: String = entries.iter().map(|entry| summary_line(entry, width)).collect();
+        match (section, sections.len()) {
+            (Section::Functions, 1) => lines,
+            _ => format!("{}\n{lines}", term::paint(term::DIM, section.title())),
+        }
+    };
+    sections.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 fn summary_line(entry: &Entry, width: usize) -> String {
-    let pad = " ".repeat(width - entry.name.len() + 2);
+    let pad = " ".repeat(width - label(entry).len() + 2);
     let lines = wrap(summary(entry), 78_usize.saturating_sub(width).max(30));
     let indent = format!("\n{}", " ".repeat(width + 2));
-    format!("{}{pad}{}\n", term::paint(term::BOLD, &entry.name), lines.join(&indent))
+    format!("{}{pad}{}\n", term::paint(term::BOLD, label(entry)), lines.join(&indent))
 }
 
 fn whole(entry: &Entry) -> String {
-    let head = wrap(&signature(entry), 78).join("\n    ");
+    let head = wrap(&entry.signature, 78).join("\n    ");
     let mut text = format!("{}\n{}\n\n", term::paint(term::BOLD, head), term::paint(term::DIM, effect(entry.kind)));
     for line in entry.doc.trim().lines() {
         text += &doc_line(line);
