@@ -54,11 +54,15 @@ const NAMED: &[&str] = &[
 
 /// A misspelt name would be ignored, and the wrong thing applied.
 fn check_names(named: &proto::Map) -> Result<(), Error> {
-    match named.keys().find(|name| !NAMED.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => Err(Error::nothing(format!("state.apply takes no argument named '{name}'"))
-            .hint(states::diag::did_you_mean(name, NAMED.iter().copied()).unwrap_or_else(|| NAMED.join(", ")))),
-    }
+    let Some((name, value)) = named.iter().find(|(name, _)| !NAMED.contains(&name.as_str())) else { return Ok(()) };
+    let error = Error::nothing(format!("state.apply takes no argument named '{name}'"));
+    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Err(match states::diag::did_you_mean(name, NAMED.iter().copied()) {
+        Some(near) => error.hint(near),
+        None => error
+            .hint(format!("what templates read goes in as pillar: pillar='{{{name}: {value}}}'"))
+            .hint(format!("it takes {}", NAMED.join(", "))),
+    })
 }
 
 pub fn run(args: Args, global: &Global) -> Outcome {
@@ -92,6 +96,8 @@ mod tests {
         assert!(check_names(&named(&["saltenv=dev", "queue=True", "pillar={a: 1}"])).is_ok());
         let error = check_names(&named(&["pilar={a: 1}"])).unwrap_err();
         assert!(error.render().contains("did you mean pillar?"), "{}", error.render());
+        let error = check_names(&named(&["port=8080"])).unwrap_err();
+        assert!(error.render().contains("pillar='{port: 8080}'"), "{}", error.render());
     }
 
     #[test]

@@ -26,8 +26,14 @@ pub fn fits(value: &Value) -> bool {
 
 /// One minion's states and their summary; with `all`, every state, whole and in order.
 pub fn render(minion: &str, value: &Value, all: bool) -> String {
+    render_alike(minion, value, &[], all)
+}
+
+/// As [`render`], for minions whose runs have the same [`essence`]: `value` stands for them, and `runs`
+/// are the returns of all. What holds already may be more on some than on others.
+pub fn render_alike(minion: &str, value: &Value, runs: &[&Value], all: bool) -> String {
     match value {
-        Value::Object(states) => render_states(minion, states, all),
+        Value::Object(states) => render_states(minion, states, &Spread::of(runs), all),
         Value::Array(errors) => render_errors(minion, errors),
         _ => nested::render(minion, value, true),
     }
@@ -35,15 +41,80 @@ pub fn render(minion: &str, value: &Value, all: bool) -> String {
 
 fn render_errors(minion: &str, errors: &[Value]) -> String {
     let mut text = format!("{}:\n", paint(BAD, minion));
-    let _ = writeln!(text, "    {}", paint(BAD, "Data failed to compile:"));
+    let busy = errors.iter().find_map(|error| other_run(error.as_str()?));
+    let what = if busy.is_some() { "Nothing was applied:" } else { "Data failed to compile:" };
+    let _ = writeln!(text, "    {}", paint(BAD, what));
     for error in errors {
         let error = term::clean(error.as_str().unwrap_or_default());
         let _ = writeln!(text, "{}\n    {}", paint(BAD, "----------"), paint(BAD, error.replace('\n', "\n    ")));
     }
+    if let Some(jid) = busy {
+        let hint = format!("queue=True waits for it to end; `ctl job follow {jid}` shows it");
+        let _ = writeln!(text, "      {} {hint}", paint(term::HINT, "hint:"));
+    }
     text
 }
 
-fn render_states(minion: &str, states: &Map, all: bool) -> String {
+/// The job whose run of states kept this one from starting, as Salt says it.
+fn other_run(error: &str) -> Option<&str> {
+    let rest = error.strip_prefix("The function \"state.")?;
+    let (_, jid) = rest.rsplit_once(" with jid ")?;
+    jid.split(|c: char| !c.is_ascii_digit()).next().filter(|jid| !jid.is_empty())
+}
+
+/// That text without the process, which is another one on each minion.
+fn without_process(error: &str) -> String {
+    match (other_run(error), error.split_once(" as PID ")) {
+        (Some(_), Some((before, after))) => before.to_owned() + after.trim_start_matches(|c: char| c.is_ascii_digit()),
+        _ => error.to_owned(),
+    }
+}
+
+/// How the runs of some minions differ that are shown as one.
+#[derive(Debug, Default)]
+struct Spread {
+    /// The fewest and the most states.
+    states: Option<(usize, usize)>,
+    /// The shortest and the longest, in milliseconds.
+    took: Option<(f64, f64)>,
+}
+
+impl Spread {
+    fn of(runs: &[&Value]) -> Self {
+        let runs: Vec<&Map> = runs.iter().filter_map(|run| run.as_object()).collect();
+        let counts = || runs.iter().map(|states| states.len());
+        let took = || runs.iter().map(|states| Summary::of(states.values()).milliseconds);
+        match runs.len() {
+            0 | 1 => Self::default(),
+            _ => Self {
+                states: counts().min().zip(counts().max()),
+                took: took().min_by(f64::total_cmp).zip(took().max_by(f64::total_cmp)),
+            },
+        }
+    }
+
+    /// `3`, or `3 to 5` where `count` goes with the number of states, which is `total` here.
+    fn count(&self, count: usize, total: usize) -> String {
+        match self.states {
+            Some((low, high)) if low != high => {
+                format!("{} to {}", (count + low).saturating_sub(total), (count + high).saturating_sub(total))
+            }
+            _ => count.to_string(),
+        }
+    }
+
+    fn time(&self, milliseconds: f64) -> String {
+        match self.took {
+            Some((low, high)) if run_time(low) != run_time(high) => {
+                format!("{} to {}", run_time(low), run_time(high).trim_start())
+            }
+            Some((low, _)) => run_time(low),
+            None => run_time(milliseconds),
+        }
+    }
+}
+
+fn render_states(minion: &str, states: &Map, spread: &Spread, all: bool) -> String {
     let mut ordered: Vec<(&String, &Value)> = states.iter().collect();
     let number = |state: &Value| state.get("__run_num__").and_then(Value::as_u64).unwrap_or(0);
     ordered.sort_by_key(|(_, state)| (!all && !failed(state), number(state)));
@@ -58,13 +129,13 @@ fn render_states(minion: &str, states: &Map, all: bool) -> String {
         text += &render_state(key, state, all);
     }
     if ordered.len() < total {
-        let hidden = match total - ordered.len() {
-            1 => "1 state holds already (-v shows it)".to_owned(),
+        let hidden = match spread.count(total - ordered.len(), total).as_str() {
+            "1" => "1 state holds already (-v shows it)".to_owned(),
             many => format!("{many} states hold already (-v shows them)"),
         };
         let _ = writeln!(text, "{}\n    {}", paint(GOOD, "----------"), paint(GOOD, hidden));
     }
-    text + &summary.render(minion)
+    text + &summary.render_with(minion, spread)
 }
 
 /// Salt's row for a minion that no top file names: what it says of a log helps nobody here.
@@ -126,7 +197,13 @@ pub fn first_error(value: &Value) -> Option<String> {
 /// What makes two minions' runs the same: how each state ended that did not hold already, and what
 /// it changed; not when it ran and how long it took.
 pub fn essence(value: &Value) -> Value {
-    let Value::Object(states) = value else { return value.clone() };
+    let states = match value {
+        Value::Object(states) => states,
+        Value::Array(errors) => {
+            return errors.iter().map(|error| without_process(error.as_str().unwrap_or_default())).collect();
+        }
+        _ => return value.clone(),
+    };
     let of_state = |(key, state): (&String, &Value)| {
         let mut changes = state.get("changes").cloned().unwrap_or_default();
         if let Value::Object(changes) = &mut changes {
@@ -135,6 +212,25 @@ pub fn essence(value: &Value) -> Value {
         (key.clone(), serde_json::json!([state.get("result"), state.get("comment"), changes]))
     };
     Value::Object(states.iter().filter(|(_, state)| worth_showing(state)).map(of_state).collect())
+}
+
+/// A run that stands for others like it: without what is never the same on two minions.
+pub fn anyones(value: &mut Value) {
+    match value {
+        Value::Object(states) => {
+            for state in states.values_mut().filter_map(Value::as_object_mut) {
+                state.shift_remove("start_time");
+                state.shift_remove("duration");
+                if let Some(changes) = state.get_mut("changes").and_then(Value::as_object_mut) {
+                    changes.shift_remove("pid");
+                }
+            }
+        }
+        Value::Array(errors) => errors.iter_mut().for_each(|error| {
+            *error = without_process(error.as_str().unwrap_or_default()).into();
+        }),
+        _ => {}
+    }
 }
 
 /// How many states changed something, or would.
@@ -256,6 +352,10 @@ impl Summary {
 
     /// As Salt counts: what a dry run would change is among the succeeded.
     pub fn render(&self, minion: &str) -> String {
+        self.render_with(minion, &Spread::default())
+    }
+
+    fn render_with(&self, minion: &str, spread: &Spread) -> String {
         let (good, total) = (self.succeeded + self.unchanged_yet, self.succeeded + self.unchanged_yet + self.failed);
         let notes: Vec<String> = [("unchanged", self.unchanged_yet), ("changed", self.changed)]
             .into_iter()
@@ -266,14 +366,19 @@ impl Summary {
         let width = total.to_string().len();
         let rule = "-".repeat(11 + width);
         let mut text = format!("\n{}\n{rule}\n", paint(CHANGED, format_args!("Summary for {minion}")));
-        let _ = writeln!(text, "{}{notes}", paint(GOOD, format_args!("Succeeded: {good:>width$}")));
+        let succeeded = spread.count(good, total);
+        let _ = writeln!(text, "{}{notes}", paint(GOOD, format_args!("Succeeded: {succeeded:>width$}")));
         let failed = if self.failed > 0 { BAD } else { CHANGED };
         let _ = writeln!(text, "{}", paint(failed, format_args!("Failed:    {:>width$}", self.failed)));
         if self.warned > 0 {
             let _ = writeln!(text, "{}", paint(BAD, format_args!("Warnings:  {:>width$}", self.warned)));
         }
-        let _ =
-            writeln!(text, "{rule}\nTotal states run:     {total}\nTotal run time: {}", run_time(self.milliseconds));
+        let _ = writeln!(
+            text,
+            "{rule}\nTotal states run:     {}\nTotal run time: {}",
+            spread.count(total, total),
+            spread.time(self.milliseconds)
+        );
         text
     }
 }

@@ -152,39 +152,76 @@ fn txt(minion: &str, value: &Value) -> String {
     }
 }
 
+/// Minions with equal answers.
+struct Alike<'a> {
+    ends: Vec<&'a PairEnd>,
+    /// Their answers are equal but for each one's own name.
+    named: bool,
+}
+
+/// Equal answers together, the largest group first. A minion's own name makes no difference; and what
+/// is word for word the same belongs together, whosever name is in it.
+fn alike(returns: &[Arc<PairEnd>]) -> Vec<Alike<'_>> {
+    let essence = |value: &Value| if highstate::fits(value) { highstate::essence(value) } else { value.clone() };
+    let mut places: IndexMap<(String, bool), usize> = IndexMap::new();
+    let mut groups: Vec<(String, Alike<'_>)> = Vec::new();
+    for end in returns {
+        let exact = essence(&end.ret.value).to_string();
+        let common = (fleet::without(&exact, end.minion.as_str()), good(end));
+        let found = places.get(&(exact.clone(), good(end))).or_else(|| places.get(&common)).copied();
+        let at = found.unwrap_or_else(|| {
+            groups.push((exact.clone(), Alike { ends: Vec::new(), named: false }));
+            groups.len() - 1
+        });
+        let (first, group) = &mut groups[at];
+        group.named |= *first != exact;
+        group.ends.push(end);
+        places.entry((exact, good(end))).or_insert(at);
+        places.entry(common).or_insert(at);
+    }
+    let mut groups: Vec<Alike<'_>> = groups.into_iter().map(|(_, group)| group).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.ends.len()));
+    groups
+}
+
 /// Equal answers once, the largest group first: `126 minions: …`, and how many differ.
 fn folded(format: Format, returns: &[Arc<PairEnd>], all: bool) -> String {
-    let essence = |value: &Value| if highstate::fits(value) { highstate::essence(value) } else { value.clone() };
-    let mut groups: IndexMap<(String, bool), Vec<&PairEnd>> = IndexMap::new();
-    for end in returns {
-        let essence = fleet::without(&essence(&end.ret.value).to_string(), end.minion.as_str());
-        groups.entry((essence, good(end))).or_default().push(end);
-    }
-    let mut groups: Vec<Vec<&PairEnd>> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
-    let mut text = groups.iter().fold(String::new(), |text, group| {
-        let first = group[0];
-        text + &block(format, &head(group), &anyones(group), good(first), all)
-    });
+    let groups = alike(returns);
+    let mut text = groups.iter().fold(String::new(), |text, group| text + &group.block(format, all));
     if format == Format::Highstate && returns.len() > 1 && text.lines().count() > SCREENS {
         text = fleet(returns, all);
     }
     if let [most, rest @ ..] = groups.as_slice()
         && returns.len() > 1
     {
-        text += &account(most, rest.iter().map(Vec::len).sum());
+        text += &account(&most.ends, rest.iter().map(|group| group.ends.len()).sum());
     }
     text
 }
 
-/// The value that a group shares, without the name of any of them.
-fn anyones<'a>(group: &[&'a PairEnd]) -> Cow<'a, Value> {
-    let first = group[0];
-    let text = || first.ret.value.to_string();
-    let common = (group.len() > 1 && !first.ret.value.is_boolean())
-        .then(|| serde_json::from_str(&fleet::without(&text(), first.minion.as_str())).ok())
-        .flatten();
-    common.map_or(Cow::Borrowed(&first.ret.value), Cow::Owned)
+impl Alike<'_> {
+    fn block(&self, format: Format, all: bool) -> String {
+        let first = self.ends[0];
+        let (head, value) = (head(&self.ends), self.value());
+        // Of a run of states, what never is the same on two minions is not one's own to be shown for all.
+        let states = highstate::fits(&value) && !(good(first) && value.is_array());
+        if format == Format::Highstate && self.ends.len() > 1 && states {
+            let mut value = value.into_owned();
+            highstate::anyones(&mut value);
+            let runs: Vec<&Value> = self.ends.iter().map(|end| &end.ret.value).collect();
+            return highstate::render_alike(&head, &value, &runs, all);
+        }
+        block(format, &head, &value, good(first), all)
+    }
+
+    /// The value that they share, without the name of any of them.
+    fn value(&self) -> Cow<'_, Value> {
+        let first = self.ends[0];
+        let text = || first.ret.value.to_string();
+        let common =
+            self.named.then(|| serde_json::from_str(&fleet::without(&text(), first.minion.as_str())).ok()).flatten();
+        common.map_or(Cow::Borrowed(&first.ret.value), Cow::Owned)
+    }
 }
 
 /// Lines of blocks that equal runs of states may take before they are shown state by state.
