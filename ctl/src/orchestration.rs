@@ -33,7 +33,7 @@ pub struct Options {
     /// Only this stage; the others count as done
     #[arg(long, value_name = "STAGE")]
     pub only: Option<String>,
-    /// Go on where this one failed: what ended well is not run again. `last` is your latest job
+    /// Go on where this one failed: what ended well is not run again. `last` is your latest that was no dry run
     #[arg(long, value_name = "JID")]
     pub resume: Option<crate::commands::Which>,
     /// Also while another run of the same is under way
@@ -55,7 +55,7 @@ impl Options {
         orchestration.only.clone_from(&self.only);
         orchestration.concurrent = self.concurrent;
         if let Some(which) = &self.resume {
-            orchestration.resume = Some(which.find(client).await?);
+            orchestration.resume = Some(which.find_resumable(client).await?);
         }
         Ok(())
     }
@@ -282,7 +282,10 @@ impl<'a> Watch<'a> {
         let text = match self.format() {
             None | Some(Format::Nested) => {
                 let width = term::width().map_or(usize::MAX, usize::from);
-                screen::table(&self.run, width) + &screen::details(&self.run.plan, &end.value, all)
+                // Whoever reads both streams as one has read these lines as the stages ended.
+                let read = !self.global.quiet && !term::interactive() && term::is_one_stream();
+                let table = if read { String::new() } else { screen::table(&self.run, width) };
+                table + &screen::details(&self.run.plan, &end.value, all)
             }
             Some(Format::Highstate) => {
                 rows(&end.value).map(|(master, rows)| highstate::render(master, rows, all)).unwrap_or_default()

@@ -42,6 +42,12 @@ pub fn interactive() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether standard output and standard error are one file or pipe (`2>&1`).
+pub fn is_one_stream() -> bool {
+    let (out, err) = (rustix::fs::fstat(io::stdout()), rustix::fs::fstat(io::stderr()));
+    matches!((out, err), (Ok(out), Ok(err)) if (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino))
+}
+
 /// Columns of the terminal on standard output, if it is one.
 pub fn width() -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use proto::{
     JobId,
     message::{
-        JobDetail, JobFilter, JobRow, Query, Reply,
+        JobDetail, JobFilter, JobRow, ORCHESTRATE, Query, Reply,
         orchestration::{Orchestration, OrchestrationDetail},
     },
 };
@@ -126,6 +126,27 @@ impl Which {
     /// # Errors
     /// There is no latest job, or the master does not say.
     pub async fn find(&self, client: &mut Client) -> Result<JobId, Error> {
+        // What stopped a job is not the job that is meant.
+        self.find_among(client, |row| row.function != "saltutil.kill_job", "job").await
+    }
+
+    /// The id of an orchestration that can be gone on from: a dry run has done nothing.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn find_resumable(&self, client: &mut Client) -> Result<JobId, Error> {
+        let real = |row: &JobRow| {
+            row.function == ORCHESTRATE && Orchestration::from_args(&row.args).is_ok_and(|about| !about.test)
+        };
+        self.find_among(client, real, "overstate").await
+    }
+
+    async fn find_among(
+        &self,
+        client: &mut Client,
+        is_meant: impl Fn(&JobRow) -> bool,
+        what: &str,
+    ) -> Result<JobId, Error> {
         if let Self::Id(jid) = self {
             return Ok(*jid);
         }
@@ -133,11 +154,13 @@ impl Which {
         match client.answer(Query::Jobs(filter)).await? {
             Reply::Jobs(rows) => rows
                 .iter()
-                // What stopped a job is not the job that is meant.
-                .find(|row| row.function != "saltutil.kill_job")
+                .find(|row| is_meant(row))
                 // A stage is a part of what was run.
                 .map(|row| row.parent.unwrap_or(row.jid))
-                .ok_or_else(|| Error::nothing("you have run no job yet").hint("`ctl job list` shows those of others")),
+                .ok_or_else(|| {
+                    Error::nothing(format!("you have run no {what} lately"))
+                        .hint("`ctl job list` shows what was run, those of others too")
+                }),
             other => Err(client.unexpected(&other)),
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     client::{Client, block_on},
     error::{Error, Exit, Outcome},
     output::{self, table::Table, table::cut},
-    times,
+    term, times,
 };
 
 /// List jobs, the newest first
@@ -64,15 +64,18 @@ pub fn run(args: List, global: &Global) -> Outcome {
     let found = rows.len();
     rows.retain(|row| all || row.parent.is_none());
     let parts = found - rows.len();
+    // Into a pipe all of it; on a terminal the call has what the other columns leave, which is 24 of 100.
+    let room = term::width().map(usize::from);
+    let (narrow, wide) = room.map_or((usize::MAX, usize::MAX), |width| (12, width.saturating_sub(76).max(24)));
     let mut table = Table::new(["JID", "STARTED", "OPERATOR", "TARGET", "ENDED", "CALL"], "no such jobs");
     for row in &rows {
         table.row([
             row.jid.to_string(),
             times::show_short(row.jid.micros(), &now),
-            cut(row.operator.as_str(), 12),
-            cut(&row.target, 12),
+            cut(row.operator.as_str(), narrow),
+            cut(&row.target, narrow),
             ended(row),
-            cut(&call(row), 24),
+            cut(&call(row), wide),
         ]);
     }
     output::list(global.out, table, rows.iter().map(object).collect())?;
