@@ -89,7 +89,7 @@ impl Selection {
 }
 
 /// The ids that a target spells out one by one: `web1,web2`, `L@web1,web2`.
-fn named(target: &str) -> Vec<MinionId> {
+pub fn named(target: &str) -> Vec<MinionId> {
     let list = target.strip_prefix("L@").unwrap_or(target);
     if list.contains(['*', '?', '[', '@', ' ', '(', ')']) {
         return Vec::new();

@@ -1,8 +1,10 @@
 //! `ctl check TARGET [CHECK…]`
 
+mod known;
+
 use std::time::{Duration, Instant};
 
-use proto::{Args as CallArgs, Outcome as Ended, Value};
+use proto::{Args as CallArgs, Outcome as Ended, Value, checks::HostChecks};
 
 use crate::{
     cli::Global,
@@ -22,7 +24,8 @@ use crate::{
 ///
 ///   ctl check '*'                       what is configured, or load, memory, disk …
 ///   ctl check 'web*' disk 'tcp*'        some of them, by name
-///   ctl check '*' --watch 10s           again and again
+///   ctl check '*' --last                what the master knows already, with ages
+///   ctl check '*' --watch               the same, kept current until Ctrl-C
 ///   ctl check --local                   this host, without a master
 ///   ctl check '*' --out prometheus > /var/lib/node_exporter/overstate.prom
 ///
@@ -40,15 +43,18 @@ pub struct Args {
     #[arg(value_name = "CHECK", help_heading = None)]
     checks: Vec<String>,
     /// On this host, without a master
-    #[arg(long, help_heading = None, conflicts_with_all = ["last"])]
+    #[arg(long, help_heading = None, conflicts_with_all = ["last", "watch"])]
     local: bool,
-    /// Again after this time, until Ctrl-C [default: 10s]
-    #[arg(long, value_name = "TIME", help_heading = None, num_args = 0..=1, default_missing_value = "10",
-          value_parser = times::seconds, conflicts_with = "detach")]
-    watch: Option<u32>,
-    /// What the master knows already, at once
+    /// Do it again after this time, until Ctrl-C
+    #[arg(long, value_name = "TIME", help_heading = None, value_parser = times::seconds,
+          conflicts_with_all = ["detach", "last", "watch"])]
+    every: Option<u32>,
+    /// What the master knows already from the checks that run all the time, at once
     #[arg(long, help_heading = None, conflicts_with = "watch")]
     last: bool,
+    /// As --last, and what changes as it changes, until Ctrl-C
+    #[arg(long, help_heading = None, conflicts_with = "detach")]
+    watch: bool,
     #[command(flatten)]
     kind: Kind,
     #[command(flatten)]
@@ -59,15 +65,8 @@ pub struct Args {
 const UNKNOWN: Exit = Exit(3);
 
 pub fn run(args: Args, global: &Global) -> Outcome {
-    if args.last {
-        Error::nothing("--last is not available yet: this master keeps no picture of the checks")
-            .hint("without it the checks are run now, which takes about as long as the slowest of them")
-            .report();
-        return Ok(UNKNOWN);
-    }
-    match work(args, global) {
-        Err(error) if error.exit() != Exit(2) => Err(error),
-        Err(error) => {
+    match work(&args, global) {
+        Err(error) if error.exit() == Exit(2) => {
             error.report();
             Ok(UNKNOWN)
         }
@@ -75,15 +74,23 @@ pub fn run(args: Args, global: &Global) -> Outcome {
     }
 }
 
-fn work(args: Args, global: &Global) -> Outcome {
-    let Some(seconds) = args.watch else { return once(&args, global) };
+fn work(args: &Args, global: &Global) -> Outcome {
+    match args.every {
+        _ if args.last => known::last(args, global),
+        _ if args.watch => known::watch(args, global),
+        Some(seconds) => again(args, seconds, global),
+        None => once(args, global),
+    }
+}
+
+fn again(args: &Args, seconds: u32, global: &Global) -> Outcome {
     loop {
         let begun = Instant::now();
-        if term::interactive() && shown(global) {
+        if for_people(global) && term::width().is_some() {
             term::result("\x1b[H\x1b[2J\x1b[3J")?;
             term::result(&format!("{}  every {seconds} s, Ctrl-C ends it\n", times::now().strftime("%H:%M:%S")))?;
         }
-        let exit = once(&args, global)?;
+        let exit = once(args, global)?;
         let rest = Duration::from_secs(seconds.into()).saturating_sub(begun.elapsed());
         let stopped = block_on(async {
             tokio::select! {
@@ -98,7 +105,7 @@ fn work(args: Args, global: &Global) -> Outcome {
 }
 
 /// Whether people read the result.
-fn shown(global: &Global) -> bool {
+fn for_people(global: &Global) -> bool {
     matches!(global.out, None | Some(Format::Nested | Format::Highstate))
 }
 
@@ -113,7 +120,11 @@ fn once(args: &Args, global: &Global) -> Outcome {
 }
 
 fn show(report: &Report, global: &Global) -> Result<(), Error> {
-    let text = match global.out {
+    Ok(term::result(&render(report, global))?)
+}
+
+fn render(report: &Report, global: &Global) -> String {
+    match global.out {
         Some(Format::Json) => output::json(&checks::object(report)),
         Some(Format::Jsonl) => checks::lines(report),
         Some(Format::Yaml) => output::yaml(&checks::object(report)),
@@ -121,15 +132,16 @@ fn show(report: &Report, global: &Global) -> Result<(), Error> {
         Some(Format::Nagios) => checks::nagios(report),
         Some(Format::Prometheus) => checks::prometheus(report),
         Some(Format::Quiet) => String::new(),
-        None | Some(Format::Nested | Format::Highstate) => {
-            let (width, rows) = match term::width() {
-                Some(width) => (width.into(), Some(term::screen().1)),
-                None => (usize::from(u16::MAX), None),
-            };
-            checks::screen(report, Room { width, rows, all: global.verbose > 0 })
-        }
+        None | Some(Format::Nested | Format::Highstate) => checks::screen(report, room(global)),
+    }
+}
+
+fn room(global: &Global) -> Room {
+    let (width, rows) = match term::width() {
+        Some(width) => (width.into(), Some(term::screen().1)),
+        None => (usize::from(u16::MAX), None),
     };
-    Ok(term::result(&text)?)
+    Room { width, rows, all: global.verbose > 0 }
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> CallArgs {
@@ -151,6 +163,11 @@ fn there(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
     let options = &args.options;
     block_on(async {
         let mut client = Client::connect(global).await?;
+        // Who watches over the others is looked at with them, unless something else is asked for.
+        let own = match args.checks.is_empty() && !options.detach {
+            true => known::of_the_master(&mut client).await,
+            false => Vec::new(),
+        };
         let request = client.sign(&target, function, names(args.checks.iter()), options.signed(false))?;
         let patience = Patience { timeout: options.timeout, ttl: options.ttl };
         let mut watch = Watch::new(global, Returns::new(Format::Json, false, false), patience).showing_output(false);
@@ -162,12 +179,13 @@ fn there(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
             dispatch::detached(global, Format::Nested, &start)?;
             return Ok(None);
         }
-        Ok(watch.gather(client, start).await?.map(report))
+        Ok(watch.gather(client, start).await?.map(|gathered| report(gathered, &own)))
     })
 }
 
-fn report(gathered: Gathered) -> Report {
+fn report(gathered: Gathered, own: &[HostChecks]) -> Report {
     let mut report = Report::default();
+    own.iter().for_each(|master| report.add_known(master, |_| true));
     for end in &gathered.ends {
         match end.ret.outcome {
             Ended::Ok | Ended::Failed => report.add(end.minion.as_str(), &end.ret.value),

@@ -1,14 +1,25 @@
 //! Health checks of many hosts on one screen: totals, identical trouble once, who did not answer; and
 //! the same for monitoring systems.
 
-use std::fmt::Write as _;
+mod figures;
+mod formats;
+mod trouble;
 
-use indexmap::IndexMap;
-use proto::Value;
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use proto::{
+    Value,
+    checks::{CheckRow, CheckStatus, HostChecks, Presence},
+};
 use serde_json::json;
 
-use super::{highstate::plural, table::cut};
-use crate::term::{self, BAD, BOLD, DIM, GOOD, VALUE, paint};
+pub use self::formats::{changed_lines, lines, nagios, object, prometheus, txt};
+use self::trouble::{slowest, troubles};
+use super::highstate::plural;
+use crate::{
+    term::{BAD, DIM, GOOD, VALUE, paint},
+    times,
+};
 
 /// The monitoring plugins' four. The worst one first: what is known to be bad counts before what is
 /// not known.
@@ -46,6 +57,16 @@ impl Status {
         }
     }
 
+    /// As it travels.
+    fn known(status: CheckStatus) -> Self {
+        match status {
+            CheckStatus::Ok => Self::Ok,
+            CheckStatus::Warning => Self::Warning,
+            CheckStatus::Critical => Self::Critical,
+            CheckStatus::Unknown => Self::Unknown,
+        }
+    }
+
     fn style(self) -> anstyle::Style {
         match self {
             Self::Critical => BAD,
@@ -63,22 +84,44 @@ pub struct Row {
     pub output: String,
     /// Milliseconds.
     pub duration: f64,
+    /// Since when it has this status, where the master keeps an eye on it.
+    since: Option<u64>,
     /// As it came, for programs.
     whole: Value,
+}
+
+/// A host and what its checks say.
+#[derive(Debug)]
+struct Host {
+    name: String,
+    rows: Vec<Row>,
+    /// It is the master, which looks after itself.
+    master: bool,
+    /// Why nothing is known of it now; its rows tell what was known before.
+    silent: Option<Row>,
+    /// When its rows held for the last time.
+    confirmed: Option<u64>,
 }
 
 /// The checks of all hosts, by name of the host.
 #[derive(Debug, Default)]
 pub struct Report {
-    hosts: Vec<(String, Vec<Row>)>,
+    hosts: Vec<Host>,
     /// How long it took in all, in seconds.
     pub seconds: f64,
+    /// They were not looked at now: it is what the master knows, at this time of its clock.
+    known: Option<u64>,
 }
 
 /// The name of what a host says that has no checks to tell of.
 const SILENT: &str = "no answer";
 
 impl Report {
+    /// Of what the master knows at this time of its clock.
+    pub fn at(now: u64) -> Self {
+        Self { known: Some(now), ..Self::default() }
+    }
+
     /// Takes in what a host returned.
     pub fn add(&mut self, host: &str, value: &Value) {
         let rows = match value.as_array() {
@@ -88,25 +131,72 @@ impl Report {
                 vec![unknown("check.run", &why)]
             }
         };
-        self.hosts.push((host.to_owned(), rows));
+        self.push(host, rows);
     }
 
     /// A host that gave no answer, and why.
     pub fn silent(&mut self, host: &str, why: &str) {
-        self.hosts.push((host.to_owned(), vec![unknown(SILENT, why)]));
+        self.push(host, vec![unknown(SILENT, why)]);
+    }
+
+    fn push(&mut self, host: &str, rows: Vec<Row>) {
+        self.hosts.push(Host { name: host.to_owned(), rows, master: false, silent: None, confirmed: None });
+    }
+
+    /// Takes in what the master knows of a host; only of checks that are wanted.
+    pub fn add_known(&mut self, host: &HostChecks, wanted: impl Fn(&str) -> bool) {
+        let mut rows: Vec<Row> = host.rows.iter().filter(|row| wanted(&row.name)).map(known).collect();
+        let silent = match host.presence {
+            Presence::Here => None,
+            Presence::Silent { since: None } => Some(unknown(SILENT, "never seen")),
+            Presence::Silent { since: Some(since) } => {
+                Some(unknown(SILENT, &format!("silent since {}", times::show(since, &times::now()))))
+            }
+        };
+        if rows.is_empty() && host.rows.is_empty() && !host.master {
+            rows = vec![silent.clone().unwrap_or_else(|| unknown(SILENT, "it has told of no checks yet"))];
+        }
+        let name = host.id.to_string();
+        self.hosts.push(Host { name, rows, master: host.master, silent, confirmed: host.confirmed });
     }
 
     pub fn sort(&mut self) {
-        self.hosts.sort_by(|a, b| a.0.cmp(&b.0));
+        self.hosts.sort_by(|a, b| (a.master, &a.name).cmp(&(b.master, &b.name)));
+    }
+
+    /// Whether there is no host but the master.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.iter().all(|host| host.master)
+    }
+
+    /// Whether nobody has any of the checks that are wanted.
+    pub fn has_no_rows(&self) -> bool {
+        self.rows().all(|(_, row)| row.name == SILENT)
+    }
+
+    /// Whether it says the same as another, whatever the time.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.rows().eq(other.rows())
     }
 
     fn rows(&self) -> impl Iterator<Item = (&str, &Row)> {
-        self.hosts.iter().flat_map(|(host, rows)| rows.iter().map(move |row| (host.as_str(), row)))
+        self.hosts.iter().flat_map(|host| host.rows.iter().map(move |row| (host.name.as_str(), row)))
+    }
+
+    /// What people are told of: of a silent host only that.
+    fn shown(&self) -> impl Iterator<Item = (&str, &Row)> {
+        self.hosts.iter().flat_map(|host| {
+            let rows = match (&host.silent, host.rows.is_empty()) {
+                (Some(silent), false) => std::slice::from_ref(silent),
+                _ => host.rows.as_slice(),
+            };
+            rows.iter().map(move |row| (host.name.as_str(), row))
+        })
     }
 
     pub fn worst(&self) -> Status {
         let of_rows = self.rows().map(|(_, row)| row.status).min();
-        of_rows.unwrap_or(if self.hosts.is_empty() { Status::Unknown } else { Status::Ok })
+        of_rows.unwrap_or(if self.is_empty() { Status::Unknown } else { Status::Ok })
     }
 
     fn count(&self, status: Status) -> usize {
@@ -123,6 +213,44 @@ impl Report {
             .collect();
         parts.join(", ")
     }
+
+    /// `129 hosts and the master, 1683 checks in 0.2 s`
+    fn account(&self) -> String {
+        let (masters, hosts): (Vec<&Host>, Vec<&Host>) = self.hosts.iter().partition(|host| host.master);
+        let checks = self.rows().filter(|(_, row)| row.name != SILENT).count();
+        let who = match (hosts.len(), masters.len()) {
+            (0, 1..) => "the master".to_owned(),
+            (some, 0) => plural(some, "host"),
+            (some, _) => format!("{} and the master", plural(some, "host")),
+        };
+        let oldest = || self.hosts.iter().filter(|host| host.silent.is_none()).filter_map(|host| host.confirmed).min();
+        let when = match self.known {
+            None => format!(" in {:.1} s", self.seconds),
+            Some(now) => oldest().map_or(String::new(), |then| {
+                format!(", not older than {}", times::show_length(now.saturating_sub(then).max(1_000_000)))
+            }),
+        };
+        format!("{who}, {}{when}", plural(checks, "check"))
+    }
+
+    /// What is new since another report, a line each check: `web3 disk: CRITICAL / 93 % full (was OK)`.
+    pub fn news(&self, before: &Self) -> String {
+        let old: std::collections::HashMap<(&str, &str), Status> =
+            before.shown().map(|(host, row)| ((host, row.name.as_str()), row.status)).collect();
+        let mut text = String::new();
+        for (host, row) in self.shown() {
+            let was = old.get(&(host, row.name.as_str())).copied();
+            if was == Some(row.status) || (was.is_none() && row.status == Status::Ok) {
+                continue;
+            }
+            let was = was.map_or(String::new(), |was| format!(" (was {})", was.word()));
+            let line = format!("{host} {}: {} {}{was}", row.name, row.status.word(), row.output.replace('\n', " "));
+            text += &(paint(row.status.style(), crate::term::clean(&line)) + "\n");
+        }
+        let here: BTreeSet<&str> = self.hosts.iter().map(|host| host.name.as_str()).collect();
+        let gone = before.hosts.iter().filter(|host| !here.contains(host.name.as_str()));
+        gone.fold(text, |text, host| text + &format!("{}: is no minion of this master any more\n", host.name))
+    }
 }
 
 fn row(value: &Value) -> Row {
@@ -132,12 +260,25 @@ fn row(value: &Value) -> Row {
         status: Status::parse(&text("status")),
         output: text("output"),
         duration: value.get("duration").and_then(Value::as_f64).unwrap_or(0.0),
+        since: None,
         whole: value.clone(),
     }
 }
 
 fn unknown(name: &str, why: &str) -> Row {
     row(&json!({"name": name, "status": "UNKNOWN", "output": why, "perfdata": [], "duration": 0.0}))
+}
+
+/// A row that the master keeps.
+fn known(kept: &CheckRow) -> Row {
+    let status = Status::known(kept.status);
+    let whole = json!({
+        "name": kept.name, "status": status.word(), "output": kept.output, "flapping": kept.flapping,
+        "since": times::json(kept.since), "checked": times::json(kept.at), "interval": kept.interval,
+    });
+    let flaps = if kept.flapping { " (its status changes all the time)" } else { "" };
+    let output = format!("{}{flaps}", kept.output);
+    Row { name: kept.name.clone(), status, output, duration: 0.0, since: Some(kept.since), whole }
 }
 
 /// How much room there is, and whether bounds matter.
@@ -153,10 +294,7 @@ pub struct Room {
 /// The screen.
 pub fn screen(report: &Report, room: Room) -> String {
     let worst = report.worst();
-    let checks = report.rows().filter(|(_, row)| row.name != SILENT).count();
-    let what =
-        format!("{}, {} in {:.1} s:", plural(report.hosts.len(), "host"), plural(checks, "check"), report.seconds);
-    let totals = report.totals();
+    let (what, totals) = (report.account() + ":", report.totals());
     let fits = worst.word().len() + 3 + what.chars().count() + totals.len() <= room.width;
     let between = if fits { " " } else { "\n  " };
     let mut text = format!("{}  {what}{between}{totals}\n", paint(worst.style().bold(), worst.word()));
@@ -164,7 +302,7 @@ pub fn screen(report: &Report, room: Room) -> String {
     let limit = room.rows.filter(|_| !room.all).map_or(usize::MAX, |rows| rows.saturating_sub(5).max(4));
     let (mut used, mut shown, mut last) = (0, 0, Status::Ok);
     for trouble in &troubles {
-        let lines = trouble.lines(room);
+        let lines = trouble.lines(room, report.known);
         let head = usize::from(trouble.status != last);
         if used + head + lines.len() > limit {
             break;
@@ -172,15 +310,13 @@ pub fn screen(report: &Report, room: Room) -> String {
         if head > 0 {
             let _ = writeln!(text, "{}", paint(trouble.status.style().bold(), trouble.status.word()));
         }
-        lines.iter().for_each(|line| drop_ok(writeln!(text, "{line}")));
+        for line in &lines {
+            let _ = writeln!(text, "{line}");
+        }
         (used, shown, last) = (used + head + lines.len(), shown + 1, trouble.status);
     }
     if shown < troubles.len() {
-        let _ = writeln!(
-            text,
-            "{}",
-            paint(DIM, format!("… and {} (-v shows all)", plural(troubles.len() - shown, "more trouble")))
-        );
+        let _ = writeln!(text, "{}", paint(DIM, left(&troubles[shown..])));
     }
     if room.all {
         text += &slowest(report);
@@ -188,168 +324,11 @@ pub fn screen(report: &Report, room: Room) -> String {
     text
 }
 
-/// Writing into a text cannot fail.
-fn drop_ok(_: std::fmt::Result) {}
-
-/// The same trouble on some hosts.
-struct Trouble<'a> {
-    status: Status,
-    row: &'a Row,
-    hosts: Vec<&'a str>,
-}
-
-/// Identical trouble once: the worst first, then what the most hosts have.
-fn troubles(report: &Report) -> Vec<Trouble<'_>> {
-    let mut groups: IndexMap<(Status, &str, &str), Trouble<'_>> = IndexMap::new();
-    for (host, row) in report.rows().filter(|(_, row)| row.status != Status::Ok) {
-        let key = (row.status, row.name.as_str(), row.output.as_str());
-        groups.entry(key).or_insert_with(|| Trouble { status: row.status, row, hosts: Vec::new() }).hosts.push(host);
-    }
-    let mut troubles: Vec<Trouble<'_>> = groups.into_values().collect();
-    troubles.sort_by_key(|trouble| (trouble.status, std::cmp::Reverse(trouble.hosts.len())));
-    troubles
-}
-
-impl Trouble<'_> {
-    /// `  disk /  93 % full: web3, web7 and 4 more`, on two lines where one is too short.
-    fn lines(&self, room: Room) -> Vec<String> {
-        let name = cut(&term::clean(&self.row.name), 24);
-        let output = term::clean(self.row.output.lines().next().unwrap_or_default());
-        let hosts = term::clean(&some(&self.hosts, if room.all { usize::MAX } else { 2 }));
-        let head = format!("  {}  ", paint(BOLD, &name));
-        let free = room.width.saturating_sub(4 + name.chars().count());
-        let mut lines = match output.chars().count() + 2 + hosts.chars().count() <= free {
-            true => vec![format!("{head}{output}: {}", paint(self.status.style(), hosts))],
-            false => vec![
-                format!("{head}{}", cut(&output, free)),
-                format!("      {}", paint(self.status.style(), cut(&hosts, room.width.saturating_sub(6)))),
-            ],
-        };
-        if let (true, Some(more)) = (room.all, self.row.whole.get("long_output").and_then(Value::as_str)) {
-            lines.extend(term::clean(more).lines().map(|line| format!("      {line}")));
-        }
-        lines
-    }
-}
-
-/// `web3, web7 and 4 more`
-fn some(hosts: &[&str], named: usize) -> String {
-    match hosts.len() {
-        // One more name takes no more room than to count it.
-        many if many > named.saturating_add(1) => format!("{} and {} more", hosts[..named].join(", "), many - named),
-        _ => hosts.join(", "),
-    }
-}
-
-/// Checks that are shown for being slow.
-const SLOW: usize = 5;
-
-fn slowest(report: &Report) -> String {
-    let mut rows: Vec<(&str, &Row)> = report.rows().filter(|(_, row)| row.duration > 0.0).collect();
-    rows.sort_by(|a, b| b.1.duration.total_cmp(&a.1.duration));
-    if rows.is_empty() {
-        return String::new();
-    }
-    rows.iter().take(SLOW).fold(format!("{}\n", paint(BOLD, "slowest")), |text, (host, row)| {
-        text + &format!("  {:>9.1} ms  {} on {}\n", row.duration, term::clean(&row.name), term::clean(host))
-    })
-}
-
-/// `{host: rows}`.
-pub fn object(report: &Report) -> Value {
-    let rows = |rows: &Vec<Row>| rows.iter().map(|row| row.whole.clone()).collect::<Value>();
-    Value::Object(report.hosts.iter().map(|(host, all)| (host.clone(), rows(all))).collect())
-}
-
-/// An object a host and line.
-pub fn lines(report: &Report) -> String {
-    let Value::Object(hosts) = object(report) else { return String::new() };
-    hosts.into_iter().map(|(host, rows)| json!({host: rows}).to_string() + "\n").collect()
-}
-
-/// `web1: CRITICAL disk /: 93 % full`, a line a check.
-pub fn txt(report: &Report) -> String {
-    report.rows().fold(String::new(), |text, (host, row)| {
-        let output = row.output.lines().next().unwrap_or_default();
-        text + &term::clean(&format!("{host}: {} {}: {output}", row.status.word(), row.name)) + "\n"
-    })
-}
-
-/// As one monitoring plugin says it: a line with figures behind the bar, then a line each trouble.
-pub fn nagios(report: &Report) -> String {
-    let worst = report.worst();
-    let first = troubles(report).first().map(|trouble| {
-        let output = trouble.row.output.lines().next().unwrap_or_default();
-        format!("; {} {output}: {}", trouble.row.name, some(&trouble.hosts, 2))
-    });
-    let mut figures: Vec<String> =
-        Status::ALL.map(|status| format!("'{}'={}", status.word().to_lowercase(), report.count(status))).into();
-    if let [(_, rows)] = report.hosts.as_slice() {
-        figures.extend(rows.iter().flat_map(perfdata));
-    }
-    let what = format!("{}{}", report.totals(), first.unwrap_or_default()).replace('|', "/");
-    let mut text = term::clean(&format!("OVERSTATE {} - {what} | {}\n", worst.word(), figures.join(" ")));
-    for (host, row) in report.rows().filter(|(_, row)| row.status != Status::Ok) {
-        let line =
-            format!("[{}] {host} {}: {}", row.status.word(), row.name, row.output.lines().next().unwrap_or_default());
-        text += &(term::clean(&line).replace('|', "/") + "\n");
-    }
-    text
-}
-
-/// `'disk / /'=12.5%;80;90;0;100`
-fn perfdata(row: &Row) -> Vec<String> {
-    let figures = row.whole.get("perfdata").and_then(Value::as_array);
-    let one = |figure: &Value| {
-        let part = |key: &str| match figure.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        };
-        let label = format!("{} {}", row.name, part("label")).replace(['\'', '='], "_");
-        let value = if figure.get("value").is_none_or(Value::is_null) { "U".into() } else { part("value") };
-        let text = format!(
-            "'{label}'={value}{};{};{};{};{}",
-            part("uom"),
-            part("warn").trim_end_matches('%'),
-            part("crit").trim_end_matches('%'),
-            part("min"),
-            part("max")
-        );
-        text.trim_end_matches(';').to_owned()
-    };
-    figures.into_iter().flatten().map(one).collect()
-}
-
-/// Prometheus' text format, for a textfile collector.
-pub fn prometheus(report: &Report) -> String {
-    let mut status = String::from(
-        "# HELP overstate_check_status What a check said: 0 ok, 1 warning, 2 critical, 3 unknown.\n\
-         # TYPE overstate_check_status gauge\n",
-    );
-    let mut duration = String::from(
-        "# HELP overstate_check_duration_seconds How long a check took.\n\
-         # TYPE overstate_check_duration_seconds gauge\n",
-    );
-    let mut value =
-        String::from("# HELP overstate_check_value A figure that a check gave.\n# TYPE overstate_check_value gauge\n");
-    for (host, row) in report.rows() {
-        let labels = format!("minion=\"{}\",check=\"{}\"", escaped(host), escaped(&row.name));
-        let _ = writeln!(status, "overstate_check_status{{{labels}}} {}", row.status.code());
-        let _ = writeln!(duration, "overstate_check_duration_seconds{{{labels}}} {}", row.duration / 1000.0);
-        for figure in row.whole.get("perfdata").and_then(Value::as_array).into_iter().flatten() {
-            let text = |key: &str| escaped(figure.get(key).and_then(Value::as_str).unwrap_or_default());
-            if let Some(number) = figure.get("value").and_then(Value::as_f64) {
-                let more = format!("label=\"{}\",unit=\"{}\"", text("label"), text("uom"));
-                let _ = writeln!(value, "overstate_check_value{{{labels},{more}}} {number}");
-            }
-        }
-    }
-    status + &duration + &value
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+/// `… and 12 more troubles on 40 hosts (-v shows all)`
+fn left(troubles: &[trouble::Trouble<'_>]) -> String {
+    let hosts: BTreeSet<&str> = troubles.iter().flat_map(|trouble| trouble.hosts.iter().copied()).collect();
+    let hosts = plural(hosts.len(), "host");
+    format!("… and {} on {hosts} (-v shows all)", plural(troubles.len(), "more trouble"))
 }
 
 #[cfg(test)]
@@ -402,9 +381,75 @@ mod tests {
     #[test]
     fn much_trouble_fits_all_the_same() {
         let mut report = Report::default();
-        (0..500).for_each(|n| report.add(&format!("h{n}"), &json!([check("load", "WARNING", &format!("{n}.1 > 4"))])));
+        let down = |n: usize| check("web", "CRITICAL", &format!("port {n} refuses"));
+        (0..500).for_each(|n| report.add(&format!("h{n}"), &json!([down(n)])));
         let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
-        assert!(text.lines().count() < 24 && text.contains("more troubles"), "{text}");
+        assert!(text.lines().count() < 24 && text.contains("more troubles on 482 hosts"), "{text}");
+        let mut report = Report::default();
+        let busy = |n: usize| check("load", "WARNING", &format!("load average {n}.1 (warning at 4.0)"));
+        (5..500).for_each(|n| report.add(&format!("h{n}"), &json!([busy(n)])));
+        let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
+        assert!(text.contains("load average 5.1 to 499.1 (warning at 4.0): h5, h6 and 493 more"), "{text}");
+    }
+
+    const NOW: u64 = 1_795_260_474_000_000;
+
+    fn kept(name: &str, status: CheckStatus, output: &str, minutes: u64) -> CheckRow {
+        let since = NOW - minutes * 60_000_000;
+        CheckRow { name: name.into(), status, flapping: false, output: output.into(), since, at: NOW, interval: 60 }
+    }
+
+    fn picture() -> Report {
+        let mut report = Report::at(NOW);
+        let mut add = |id: &str, presence, confirmed: Option<u64>, rows: Vec<CheckRow>| {
+            let confirmed = confirmed.map(|seconds| NOW - seconds * 1_000_000);
+            let id = id.parse().unwrap();
+            report.add_known(&HostChecks { id, master: false, presence, confirmed, rows }, |_| true);
+        };
+        for n in 1..=20 {
+            let disk = match n {
+                3 | 7 => kept("disk", CheckStatus::Critical, &format!("/ {} % full", 90 + n), 130 * n),
+                _ => kept("disk", CheckStatus::Ok, "/ 41 % full", 5000),
+            };
+            let load = CheckRow { flapping: n == 9, ..kept("load", CheckStatus::Warning, "load average 9.10", 3) };
+            let load = if n == 9 { load } else { kept("load", CheckStatus::Ok, "load average 0.10", 3) };
+            add(&format!("web{n}"), Presence::Here, Some(n), vec![disk, load]);
+        }
+        let lost = |name| kept(name, CheckStatus::Unknown, "no word since 10:41; it was OK", 10);
+        add("db1", Presence::Silent { since: None }, Some(600), vec![lost("disk"), lost("load")]);
+        add("db2", Presence::Silent { since: None }, None, Vec::new());
+        add("new1", Presence::Here, None, Vec::new());
+        let own = vec![kept("store", CheckStatus::Warning, "no room for 3 days more", 50)];
+        let id = "vm_master".parse().unwrap();
+        let master = HostChecks { id, master: true, presence: Presence::Here, confirmed: Some(NOW), rows: own };
+        report.add_known(&master, |_| true);
+        report.sort();
+        report
+    }
+
+    #[test]
+    fn what_the_master_knows_is_shown_with_ages() {
+        let shown = |width, rows| plain(&screen(&picture(), Room { width, rows, all: false }));
+        let small = shown(80, Some(24));
+        assert!(small.lines().count() < 24 && small.lines().all(|line| line.chars().count() <= 80), "{small}");
+        insta::assert_snapshot!("known, 80×24", small);
+        insta::assert_snapshot!("known, wide", shown(160, Some(50)));
+        let object = object(&picture());
+        assert_eq!(object["web7"][0]["since"], "2026-11-20T20:17:54.000000Z");
+        assert_eq!(object["db1"].as_array().unwrap().len(), 2, "programs get what was known before");
+        assert!(prometheus(&picture()).contains("overstate_check_age_seconds{minion=\"web7\"} 7\n"));
+    }
+
+    #[test]
+    fn news_are_what_has_changed() {
+        let before = picture();
+        let mut after = picture();
+        let web = after.hosts.iter_mut().find(|host| host.name == "web3").unwrap();
+        web.rows[0] = known(&kept("disk", CheckStatus::Ok, "/ 40 % full", 0));
+        after.hosts.retain(|host| host.name != "new1");
+        let text = plain(&after.news(&before));
+        assert_eq!(text, "web3 disk: OK / 40 % full (was CRITICAL)\nnew1: is no minion of this master any more\n");
+        assert_eq!(after.news(&after), "");
     }
 
     #[test]
