@@ -132,6 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_check_is_documented_with_an_example_that_is_accepted() {
+        let page = include_str!("../../docs/checks.md");
+        let mut shown = std::collections::BTreeSet::new();
+        for block in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let value = states::yaml::to_value(&states::yaml::parse("docs/checks.md", block).unwrap());
+            assert_eq!(minion::checks::validate(&value["checks"]), Ok(()), "{block}");
+            let checks = value["checks"].as_object().unwrap().iter();
+            shown.extend(checks.map(|(name, check)| check["check"].as_str().unwrap_or(name).to_owned()));
+        }
+        for kind in minion::checks::KINDS {
+            assert!(shown.contains(kind.name), "{} has no example in docs/checks.md", kind.name);
+            assert!(page.contains(&format!("| `{}` |", kind.name)), "{} is not in the table", kind.name);
+        }
+    }
+
+    #[test]
     fn what_the_master_runs_is_listed_too() {
         assert!(has_state("salt.state") && has_state("file.managed"));
         assert!(!has_state("salt.stat") && !has_state("file.mod_watch"));
