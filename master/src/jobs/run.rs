@@ -39,6 +39,8 @@ struct Order<'a> {
 /// What a job is a part of.
 pub struct Part {
     pub parent: JobId,
+    /// The tag of its step.
+    pub step: String,
     /// The operator's signed request for the whole.
     pub authority: Signed,
     /// The tree that the whole uses.
@@ -233,7 +235,10 @@ fn record(
 ) -> JobRecord {
     let Order { jid, origin, signed, part } = order;
     let ttl = u64::from(request.options.ttl.unwrap_or(TTL).min(LONGEST_TTL));
-    let (parent, authority) = part.map(|part| (part.parent, part.authority)).unzip();
+    let (parent, step, authority) = match part {
+        Some(Part { parent, step, authority, .. }) => (Some(parent), Some(step), Some(authority)),
+        None => (None, None, None),
+    };
     JobRecord {
         jid,
         operator: operator.name.clone(),
@@ -248,6 +253,7 @@ fn record(
         tree,
         authority,
         parent,
+        step,
     }
 }
 

@@ -37,6 +37,7 @@ fn record(minions: usize) -> Arc<JobRecord> {
         tree: None,
         authority: None,
         parent: None,
+        step: None,
     })
 }
 

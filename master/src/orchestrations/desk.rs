@@ -62,24 +62,14 @@ impl Desk {
         let live = self.live()?;
         live.alive()?;
         let (master, jobs) = (&self.master, &self.master.jobs);
-        let jid = match live.next_child(step) {
-            Some(jid) => match master.store.job_record(jid).await.map_err(stored)? {
-                Some(record) => {
-                    let expected = record.expected.to_vec();
-                    let absent = master.fleet.absent(&expected);
-                    return Ok(Child { jid, expected, absent });
-                }
-                // Written down, and never published.
-                None => jid,
-            },
-            None => {
-                let jid = jobs.next_jid();
-                master.store.child(live.jid, step.to_owned(), jid).await.map_err(stored)?;
-                live.add_child(step, jid);
-                // Just added, and asked for by this very call.
-                jid
-            }
-        };
+        if let Some(jid) = live.next_child(step)
+            && let Some(record) = master.store.job_record(jid).await.map_err(stored)?
+        {
+            let expected = record.expected.to_vec();
+            let absent = master.fleet.absent(&expected);
+            return Ok(Child { jid, expected, absent });
+        }
+        let jid = jobs.next_jid();
         let operator = master.operators.by_key(&live.authority.key);
         let operator = operator.ok_or_else(|| {
             Refused::Other(format!("{} is no operator (any more), who started the orchestration", live.operator))
@@ -94,9 +84,12 @@ impl Desk {
             valid_until: live.valid_until,
             options: RunOptions { comment: Some(format!("stage {id} of {}", live.jid)), ..options.clone() },
         };
-        let part = Part { parent: live.jid, authority: live.authority.clone(), tree: live.tree };
+        // The step's name is written with the job, before it is published.
+        let part =
+            Part { parent: live.jid, step: step.to_owned(), authority: live.authority.clone(), tree: live.tree };
         let Started { start, notes } =
             jobs.run_part(&master.keys, &operator, &live.origin, request, jid, part).await.map_err(refused)?;
+        live.add_child(step, jid);
         if let Some(notes) = notes {
             live.keep_stream(jid, notes);
         }

@@ -135,6 +135,7 @@ pub async fn start(master: &Arc<Master>, caller: &Caller, signed: Signed) -> Res
         tree: Some(snapshot.hash),
         authority: None,
         parent: None,
+        step: None,
     });
     let live = Arc::new(Live::new(born(&record, &kept, request.valid_until, steps, Vec::new())));
     admit(master, &live, concurrent)?;

@@ -55,6 +55,8 @@ pub struct JobRecord {
     /// For a stage of an orchestration: the operator's signed request for the whole, and its job.
     pub authority: Option<Signed>,
     pub parent: Option<JobId>,
+    /// The stage, as the tag of its step, where the job is made now.
+    pub step: Option<String>,
 }
 
 /// What is remembered of a minion while it is away.
@@ -86,19 +88,13 @@ pub(crate) enum Write {
     Summary(JobId, Vec<(Outcome, u32)>),
     /// The row of an orchestration, with its steps as JSON.
     Orchestration(Arc<JobRecord>, String, Answer),
-    /// A job that a step of an orchestration is about to publish.
-    Child {
-        of: JobId,
-        step: String,
-        child: JobId,
-        answer: Answer,
-    },
-    /// How a step ended, as JSON.
+    /// How a step of an orchestration ended, as JSON. Whoever waits for an answer hears of a failure;
+    /// what nobody waits for is tried again.
     Step {
         of: JobId,
         step: String,
         row: String,
-        answer: Answer,
+        answer: Option<Answer>,
     },
     /// An orchestration has ended.
     Orchestrated(JobId, Outcome, Answer),
@@ -156,7 +152,7 @@ impl Store {
         Ok(Self { read, write })
     }
 
-    /// Writes the job down; when this returns, it is on disk.
+    /// Writes the job down, and as which step's if it is one's; when this returns, it is on disk.
     pub async fn job(&self, job: Arc<JobRecord>) -> Result<(), StoreError> {
         self.ask(|answer| Write::Job(job, answer)).await
     }
@@ -182,14 +178,14 @@ impl Store {
         self.ask(|answer| Write::Orchestration(job, steps, answer)).await
     }
 
-    /// Writes down which job a step will publish; when this returns, it is on disk.
-    pub async fn child(&self, of: JobId, step: String, child: JobId) -> Result<(), StoreError> {
-        self.ask(|answer| Write::Child { of, step, child, answer }).await
+    /// Keeps how a step of an orchestration ended, as JSON; when this returns, it is on disk.
+    pub async fn step(&self, of: JobId, step: String, row: String) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Step { of, step, row, answer: Some(answer) }).await
     }
 
-    /// Keeps how a step of an orchestration ended, as JSON.
-    pub async fn step(&self, of: JobId, step: String, row: String) -> Result<(), StoreError> {
-        self.ask(|answer| Write::Step { of, step, row, answer }).await
+    /// The same, in its turn: whatever is handed over later is on disk no sooner.
+    pub async fn step_in_turn(&self, of: JobId, step: String, row: String) {
+        self.tell(Write::Step { of, step, row, answer: None }).await;
     }
 
     pub async fn orchestrated(&self, jid: JobId, outcome: Outcome) -> Result<(), StoreError> {

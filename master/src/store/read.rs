@@ -242,6 +242,7 @@ fn record(row: &SqliteRow) -> Result<JobRecord, StoreError> {
             _ => None,
         },
         parent: row.try_get::<Option<i64>, _>("parent")?.map(|jid| JobId::from_micros(jid as u64)),
+        step: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::{MinionId, job::PairEnd, question::MineEntry};
+use proto::{JobId, MinionId, job::PairEnd, question::MineEntry};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::{sync::mpsc, time::Instant};
 
@@ -145,16 +145,17 @@ fn placeholders(rows: usize, columns: usize) -> String {
 async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), StoreError> {
     let query = match write {
         Write::End(..) | Write::After(_) => return Ok(()),
-        Write::Job(job, _) => insert_job(job)?,
+        Write::Job(job, _) => {
+            if let (Some(of), Some(step)) = (job.parent, &job.step) {
+                insert_child(of, step, job.jid).execute(&mut **tx).await?;
+            }
+            insert_job(job)?
+        }
         Write::Summary(jid, counts) => sqlx::query("UPDATE jobs SET summary = $2 WHERE jid = $1").bind(jid.micros() as i64).bind(json(counts)),
         Write::Orchestration(job, steps, _) => {
             insert_job(job)?.execute(&mut **tx).await?;
             sqlx::query("INSERT INTO orchestrations (jid, steps) VALUES ($1, $2)").bind(job.jid.micros() as i64).bind(steps.clone())
         }
-        Write::Child { of, step, child, .. } => sqlx::query("INSERT INTO children (orchestration, step, jid) VALUES ($1, $2, $3)")
-            .bind(of.micros() as i64)
-            .bind(step.clone())
-            .bind(child.micros() as i64),
         Write::Step { of, step, row, .. } => sqlx::query("INSERT OR REPLACE INTO steps (orchestration, step, row) VALUES ($1, $2, $3)")
             .bind(of.micros() as i64)
             .bind(step.clone())
@@ -208,6 +209,17 @@ async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), Stor
     };
     query.execute(&mut **tx).await?;
     Ok(())
+}
+
+fn insert_child(
+    of: JobId,
+    step: &str,
+    child: JobId,
+) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
+    sqlx::query("INSERT INTO children (orchestration, step, jid) VALUES ($1, $2, $3)")
+        .bind(of.micros() as i64)
+        .bind(step.to_owned())
+        .bind(child.micros() as i64)
 }
 
 fn insert_job(
@@ -289,7 +301,12 @@ fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
                 audits += 1;
                 again.push(write);
             }
-            Write::End(..) | Write::After(_) | Write::Summary(..) | Write::Minion(..) | Write::Tree(..) => {
+            Write::End(..)
+            | Write::After(_)
+            | Write::Summary(..)
+            | Write::Minion(..)
+            | Write::Tree(..)
+            | Write::Step { answer: None, .. } => {
                 again.push(write);
             }
             other => {
@@ -306,8 +323,6 @@ fn answer(write: Write) -> Option<Answer> {
     match write {
         Write::Job(_, answer)
         | Write::Orchestration(_, _, answer)
-        | Write::Child { answer, .. }
-        | Write::Step { answer, .. }
         | Write::Orchestrated(_, _, answer)
         | Write::Key(_, answer)
         | Write::KeyGone(_, answer)
@@ -317,6 +332,7 @@ fn answer(write: Write) -> Option<Answer> {
         | Write::OperatorGone(_, answer)
         | Write::MinionGone(_, answer)
         | Write::Mine(_, _, answer) => Some(answer),
+        Write::Step { answer, .. } => answer,
         Write::End(..)
         | Write::After(_)
         | Write::Summary(..)
