@@ -12,10 +12,12 @@ mod gather;
 pub mod module;
 pub mod overstate;
 pub mod plan;
+pub mod room;
 pub mod run;
 pub mod saved;
 #[cfg(test)]
 mod testing;
+mod validate;
 mod wish;
 
 pub use director::Director;

@@ -40,6 +40,8 @@ pub fn plan(steps: &[Step], skipped: &HashMap<String, Row>, fleet: &dyn Fleet, t
         }
         match stage.target.as_ref().and_then(|target| matched.get(target)) {
             Some(Ok(matched)) => count(&mut stage, matched),
+            Some(Err(Refused::NoMatch(_)))
+                if wish::rules(&step.chunk.data).is_ok_and(|rules| rules.may_be_nobody()) => {}
             Some(Err(why)) => stage.fault = Some(why.to_string()),
             None => {}
         }

@@ -10,7 +10,7 @@ use states::{
     run::{self, Results, Row, Settings, Shown},
 };
 
-use crate::{module::MODULES, overstate};
+use crate::{module::MODULES, overstate, validate};
 
 /// Stages that run at once: each has a thread that mostly waits.
 const PARALLEL: usize = 64;
@@ -20,7 +20,7 @@ const PARALLEL: usize = 64;
 /// # Errors
 /// Everything that is wrong with its source.
 pub fn compile(context: &Context<'_>, source: &Source, saltenv: &str) -> Result<Vec<Step>, Problems> {
-    states::stack::deep(|| match source {
+    let steps = states::stack::deep(|| match source {
         Source::Sls(names) => {
             let options = Options { saltenv: Some(saltenv.to_owned()), ..Options::default() };
             Compiler::new(context).low_of(names, &options)
@@ -36,7 +36,9 @@ pub fn compile(context: &Context<'_>, source: &Source, saltenv: &str) -> Result<
         }
         Source::Text { name, text } => overstate_of(context, &diag::Source::new(name, text), name, saltenv),
         Source::Resumed => Err(vec![Diagnostic::new("the orchestration that is to be resumed is not known")]),
-    })
+    })?;
+    let problems = validate::problems(&steps);
+    if problems.is_empty() { Ok(steps) } else { Err(problems) }
 }
 
 fn overstate_of(
@@ -117,7 +119,8 @@ pub fn run(
     shown: Shown<'_>,
 ) -> Results {
     let failhard = context.opts.get("failhard").is_some_and(states::functions::truth);
-    let settings = Settings { test, failhard, parallel: PARALLEL, modules: MODULES, known, pauses: None };
+    let settings =
+        Settings { test, failhard, parallel: PARALLEL, parallel_tests: true, modules: MODULES, known, pauses: None };
     run::run(context, steps, &settings, shown)
 }
 

@@ -34,6 +34,11 @@ impl Expect {
         }
     }
 
+    /// Whether it says in so many words that nobody need answer.
+    pub fn is_none(self) -> bool {
+        matches!(self, Self::Count(0) | Self::Percent(0))
+    }
+
     /// How many of `total` that is.
     pub fn of(self, total: usize) -> usize {
         match self {
@@ -113,6 +118,13 @@ pub struct Rules {
     /// Hosts that fail are not told of: it will be asked again.
     pub quiet: bool,
     pub warnings: Vec<String>,
+}
+
+impl Rules {
+    /// Whether a target that nobody matches is as good as any: Salt's word for it, and ours.
+    pub fn may_be_nobody(&self) -> bool {
+        self.expect_minions == Some(false) || self.expect.is_some_and(Expect::is_none)
+    }
 }
 
 /// The target of a chunk as a compound expression.

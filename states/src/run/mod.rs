@@ -50,6 +50,8 @@ pub struct Settings {
     pub failhard: bool,
     /// States with `parallel: True` that run at once.
     pub parallel: usize,
+    /// They do so in a dry run too: what they would do does not depend on what others would.
+    pub parallel_tests: bool,
     /// State modules beside ours (`salt` of orchestrations).
     pub modules: &'static [StateModule],
     /// Rows that are known by tag, from before an interruption: their states are not run again, nor
@@ -61,7 +63,15 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { test: false, failhard: false, parallel: 16, modules: &[], known: HashMap::new(), pauses: None }
+        Self {
+            test: false,
+            failhard: false,
+            parallel: 16,
+            parallel_tests: false,
+            modules: &[],
+            known: HashMap::new(),
+            pauses: None,
+        }
     }
 }
 
@@ -179,7 +189,8 @@ impl Runner<'_> {
 
     fn start<'s>(&'s self, index: usize, scope: &'s Scope<'s, '_>, wait: bool) -> Started {
         let step = &self.steps[index];
-        let parallel = step.chunk.data.get("parallel").is_some_and(truth) && !step.trial && !self.settings.test;
+        let in_turn = step.trial || self.settings.test && !self.settings.parallel_tests;
+        let parallel = step.chunk.data.get("parallel").is_some_and(truth) && !in_turn;
         let mut rows = self.rows();
         if rows[index].is_some() {
             return Started::Yes;

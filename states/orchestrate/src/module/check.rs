@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use proto::{Args, Map, MinionId, RunOptions, Value, message::orchestration::Call as FleetCall};
+use proto::{Args, Map, MinionId, Outcome, Return, RunOptions, Value, message::orchestration::Call as FleetCall};
 use states::{
     functions::truth,
     plan::{Call, Done, Plan, StateError},
@@ -18,6 +18,11 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// How long to wait between two tries, unless `every` says otherwise.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// The function that runs health checks by their names.
+pub const HEALTH: &str = "check.run";
+/// What a host says of a name that none of its health checks has.
+const NO_CHECK: &str = "no check is named";
+
 struct Check {
     call: FleetCall,
     within: Duration,
@@ -28,7 +33,7 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
     let (fleet, step) = (fleet(of)?, step(of));
     let checks = checks(of.low)?;
     let rules = wish::rules(of.low)?;
-    let names: Vec<String> = checks.iter().map(|check| check.call.function.to_string()).collect();
+    let names: Vec<String> = checks.iter().map(Check::name).collect();
     would(of, format!("Would check {}", names.join(", ")), move || {
         for check in &checks {
             let done = until_true(&*fleet, &step, check, &rules)?;
@@ -57,6 +62,17 @@ fn checks(low: &Map) -> Result<Vec<Check>, StateError> {
     items.iter().map(|item| check(item, &own)).collect()
 }
 
+impl Check {
+    /// For people: the function, or which health checks.
+    fn name(&self) -> String {
+        let names: Vec<String> = self.call.args.positional.iter().map(python_str).collect();
+        match self.call.function.as_str() {
+            HEALTH if !names.is_empty() => names.join(", "),
+            function => function.to_owned(),
+        }
+    }
+}
+
 fn check(item: &Value, own: &str) -> Result<Check, StateError> {
     let get = |key: &str| item.get(key).filter(|value| !value.is_null());
     let function = get("fun").map(python_str).ok_or_else(|| StateError::failed("a check needs the key fun"))?;
@@ -82,23 +98,24 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
         let left = check.within.saturating_sub(begun.elapsed());
         let rules = wish::Rules { timeout: Some(left.max(Duration::from_secs(5))), quiet: true, ..rules.clone() };
         let (_, gathered) = publish_and_gather(fleet, step, &check.call, &RunOptions::default(), &rules)?;
-        let untrue = untrue(&gathered, &rules);
+        let untrue = untrue(&gathered, &rules, check.call.function.as_str());
         if untrue.is_empty() {
             return Ok(Done::new("", Map::new()));
         }
-        let function = &check.call.function;
-        if begun.elapsed() + check.every >= check.within {
-            untrue.iter().for_each(|(minion, why)| fleet.failed(step, minion, why));
-            let untrue: Vec<String> = untrue.iter().map(|(minion, why)| format!("{minion}: {why}")).collect();
-            let comment = format!(
-                "Check {function} did not come true within {} s:\n{}",
-                check.within.as_secs(),
-                untrue.join("\n")
-            );
-            return Ok(Done::failed(comment, Map::new()));
+        let name = check.name();
+        let never = untrue.iter().any(|untrue| untrue.never);
+        if never || begun.elapsed() + check.every >= check.within {
+            untrue.iter().for_each(|Untrue { minion, why, .. }| fleet.failed(step, minion, why));
+            let told: Vec<String> =
+                untrue.iter().map(|Untrue { minion, why, .. }| format!("{minion}: {why}")).collect();
+            let how = match never {
+                true => "cannot come true".to_owned(),
+                false => format!("did not come true within {} s", check.within.as_secs()),
+            };
+            return Ok(Done::failed(format!("Check {name} {how}:\n{}", told.join("\n")), Map::new()));
         }
-        let (minion, why) = &untrue[0];
-        let now = format!("check {function} is not true yet: {minion}: {why}");
+        let Untrue { minion, why, .. } = &untrue[0];
+        let now = format!("check {name} is not true yet: {minion}: {why}");
         if now != told {
             fleet.says(step, now.clone());
             told = now;
@@ -107,15 +124,73 @@ fn until_true(fleet: &dyn Fleet, step: &str, check: &Check, rules: &wish::Rules)
     }
 }
 
+/// A host on which a check does not hold.
+struct Untrue {
+    minion: MinionId,
+    why: String,
+    /// And never will: there is no such function or health check there, or the host refuses to call it.
+    never: bool,
+}
+
 /// Each host on which a check does not hold, with what it said.
-fn untrue(gathered: &Gathered, rules: &wish::Rules) -> Vec<(MinionId, String)> {
-    let answers = gathered.answers.iter();
-    let bad = answers.filter(|(_, end)| end.ret.outcome != proto::Outcome::Ok || !truth(&end.ret.value));
-    let mut untrue: Vec<(MinionId, String)> =
-        bad.map(|(minion, end)| (minion.clone(), crate::gather::first_error(&end.ret.value))).collect();
+fn untrue(gathered: &Gathered, rules: &wish::Rules, function: &str) -> Vec<Untrue> {
+    let mut found: Vec<Untrue> =
+        gathered.answers.values().filter_map(|end| untrue_of(&end.minion, &end.ret, function)).collect();
     let needed = rules.expect.map_or(gathered.targeted.len(), |expect| expect.of(gathered.targeted.len()));
     if gathered.answers.len() < needed {
-        untrue.extend(gathered.silent.iter().map(|(minion, why)| (minion.clone(), why.clone())));
+        let silent = gathered.silent.iter();
+        found.extend(silent.map(|(minion, why)| Untrue {
+            minion: minion.clone(),
+            never: why.starts_with(Outcome::Refused.as_str()),
+            why: why.clone(),
+        }));
     }
-    untrue
+    found
+}
+
+fn untrue_of(minion: &MinionId, ret: &Return, function: &str) -> Option<Untrue> {
+    let untrue = |why: String, never: bool| Some(Untrue { minion: minion.clone(), why, never });
+    if ret.outcome != Outcome::Ok {
+        let why = crate::gather::first_error(&ret.value);
+        let missing = why.starts_with(&format!("function {function} does not exist"))
+            || why.starts_with(&format!("the function {function} of Salt is not available"))
+            || why.starts_with(NO_CHECK);
+        return untrue(why, missing);
+    }
+    match ret.value.as_array().filter(|_| function == HEALTH) {
+        Some(rows) => unwell(rows).and_then(|(why, never)| untrue(why, never)),
+        None if truth(&ret.value) => None,
+        None => untrue(crate::gather::first_error(&ret.value), false),
+    }
+}
+
+/// The first health check that is CRITICAL or UNKNOWN, and whether it will stay so; a WARNING keeps
+/// nobody waiting.
+fn unwell(rows: &[Value]) -> Option<(String, bool)> {
+    let text = |row: &Value, key: &str| row.get(key).map_or(String::new(), python_str);
+    let bad = |row: &&Value| !matches!(text(row, "status").to_lowercase().as_str(), "ok" | "warning");
+    if rows.is_empty() {
+        return Some(("it has no health checks".to_owned(), true));
+    }
+    let row = rows.iter().find(bad)?;
+    let output = text(row, "output");
+    Some((format!("{} {}: {output}", text(row, "name"), text(row, "status")), output.starts_with(NO_CHECK)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn health_checks_hold_unless_one_is_critical_or_unknown() {
+        let row = |name: &str, status: &str, output: &str| json!({"name": name, "status": status, "output": output});
+        let of = |rows: &[Value]| unwell(rows);
+        assert_eq!(of(&[row("a", "OK", "fine"), row("b", "WARNING", "so so")]), None);
+        let bad = of(&[row("a", "OK", "fine"), row("b", "CRITICAL", "down")]).unwrap();
+        assert_eq!(bad, ("b CRITICAL: down".to_owned(), false));
+        assert!(of(&[row("b", "UNKNOWN", "no check is named b")]).unwrap().1);
+        assert!(of(&[]).unwrap().1, "nothing that could come true");
+    }
 }

@@ -10,7 +10,8 @@ use super::{fleet, retried, state::publish_and_gather, step, would};
 use crate::{
     fleet::Refused,
     gather::{Gathered, first_error},
-    wish::{self, Rules},
+    room::fit,
+    wish::{self, Expect, Rules},
 };
 
 pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
@@ -32,6 +33,12 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
         ),
     };
     if of.test {
+        // A stage of an overstate says whom it expects; `salt.function` alone says as little as Salt's.
+        if let (true, Err(Refused::NoMatch(why))) =
+            (rules.expect.is_some_and(|expect| !expect.is_none()), fleet.resolve(&call.target))
+        {
+            return Ok(Plan::KeepWith(Done::failed(format!("No minions responded: {why}"), Map::new())));
+        }
         return would(of, comment, || Ok(Done::default()));
     }
     let words = of.low.get("arg").is_some_and(Value::is_string);
@@ -45,6 +52,9 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
         let mut done = retried(&low, &*fleet, &step, || {
             let (jid, gathered) = match publish_and_gather(&*fleet, &step, &call, &options, &rules) {
                 Ok(found) => found,
+                Err(Refused::NoMatch(_)) if rules.expect.is_some_and(Expect::is_none) => {
+                    return Ok(Done::new("Nobody matches, and nobody is expected.", Map::new()));
+                }
                 Err(Refused::NoMatch(why)) => {
                     return Ok(Done::failed(format!("No minions responded: {why}"), Map::new()));
                 }
@@ -84,8 +94,9 @@ fn verdict(function: &str, gathered: &Gathered, rules: &Rules, judge: &dyn Fn(&V
         }
     }
     let needed = rules.expect.map_or(0, |expect| expect.of(total));
+    let nobody = gathered.answers.is_empty() && !rules.expect.is_some_and(Expect::is_none);
     let (too_few, too_many) = (gathered.answers.len() < needed, failed.len() > rules.allow_fail.of(total));
-    let mut comment = match (gathered.answers.is_empty(), too_many, too_few) {
+    let mut comment = match (nobody, too_many, too_few) {
         (true, _, _) => "No minions responded".to_owned(),
         (_, true, _) => format!("Running function {function} failed on minions: {}", failed.join(", ")),
         (_, _, true) => format!("{} of {total} minions answered, {needed} had to.", gathered.answers.len()),
@@ -98,13 +109,16 @@ fn verdict(function: &str, gathered: &Gathered, rules: &Rules, judge: &dyn Fn(&V
     if !silent.is_empty() {
         comment.push_str(&format!(" No answer from {}.", silent.join(", ")));
     }
-    let result = !(too_few || too_many || gathered.answers.is_empty());
+    let result = !(too_few || too_many || nobody);
     if !result {
         details.iter().for_each(|detail| comment.push_str(&format!("\n{detail}")));
     }
     let changes = match ret.is_empty() {
         true => Map::new(),
-        false => Map::from_iter([("ret".to_owned(), Value::Object(ret))]),
+        false => {
+            fit(&mut ret);
+            Map::from_iter([("ret".to_owned(), Value::Object(ret))])
+        }
     };
     Done { result, comment, changes, more: Map::new() }
 }

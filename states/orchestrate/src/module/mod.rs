@@ -5,7 +5,7 @@
 //! `expect` or `expect_minions: False` says otherwise. And a dry run stays one: `test: False` of a
 //! step does not undo it.
 
-mod check;
+pub mod check;
 mod event;
 mod function;
 mod runner;

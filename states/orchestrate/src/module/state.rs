@@ -8,6 +8,7 @@ use crate::{
     Fleet,
     fleet::Refused,
     gather::{Gathered, first_error, gather},
+    room::fit,
     wish::{self, Rules},
 };
 
@@ -19,7 +20,7 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
         retried(&low, &*fleet, &step, || {
             let child = match fleet.publish(&step, &call, &options) {
                 Ok(child) => child,
-                Err(Refused::NoMatch(why)) if rules.expect_minions != Some(false) => {
+                Err(Refused::NoMatch(why)) if !rules.may_be_nobody() => {
                     return Ok(Done::failed(format!("No minions returned: {why}"), Map::new()));
                 }
                 Err(Refused::NoMatch(_)) => return Ok(Done::new("States ran successfully.", Map::new())),
@@ -66,6 +67,7 @@ pub fn verdict(gathered: &Gathered, rules: &Rules) -> Done {
     let changes = match tally.changes.is_empty() {
         true => Map::new(),
         false => {
+            fit(&mut tally.changes);
             Map::from_iter([("out".to_owned(), "highstate".into()), ("ret".to_owned(), Value::Object(tally.changes))])
         }
     };
@@ -102,7 +104,9 @@ impl Tally {
             self.changes.insert(minion.to_string(), ret.value.clone());
             return;
         }
-        let changed = |row: &Value| row.get("changes").is_some_and(states::functions::truth);
+        // In a dry run, a state that would do something may not know what it would change.
+        let would = |row: &Value| row.get("result").is_some_and(Value::is_null);
+        let changed = |row: &Value| would(row) || row.get("changes").is_some_and(states::functions::truth);
         match ret.value.as_object().is_some_and(|rows| rows.values().any(changed)) {
             true => {
                 self.changes.insert(minion.to_string(), ret.value.clone());

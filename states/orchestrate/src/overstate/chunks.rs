@@ -13,7 +13,8 @@ use super::{Reference, Stage, Work};
 /// them may run side by side as far as their requisites allow. `name` is the overstate's, `env` its
 /// environment.
 pub fn steps(stages: &[Stage], name: &str, env: &str) -> Vec<Step> {
-    let sls = name.strip_suffix(".sls").unwrap_or(name).replace('/', ".");
+    let name = name.strip_suffix(".sls").unwrap_or(name).trim_start_matches("./").trim_start_matches('/');
+    let sls = name.replace('/', ".");
     let mut building = Building { sls: &sls, env, steps: Vec::new(), last: vec![None; stages.len()] };
     for index in 0..stages.len() {
         building.stage(stages, index);

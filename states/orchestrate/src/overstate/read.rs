@@ -9,7 +9,10 @@ use states::{
 };
 
 use super::{Reference, Stage, Work};
-use crate::wish::{Expect, Limit, duration};
+use crate::{
+    module::check::HEALTH,
+    wish::{Expect, Limit, duration},
+};
 
 const KEYS: &[&str] = &[
     "match",
@@ -30,7 +33,7 @@ const KEYS: &[&str] = &[
     "wait_for_event",
 ];
 const EVENT: &[&str] = &["name", "tag", "id_list", "event_id", "timeout"];
-const CHECK: &[&str] = &["function", "fun", "args", "kwargs", "match", "within", "every"];
+const CHECK: &[&str] = &["check", "function", "fun", "args", "kwargs", "match", "within", "every"];
 const RETRY: &[&str] = &["attempts", "interval"];
 
 /// A stage; `None` if something is wrong with it, which is told.
@@ -281,10 +284,15 @@ impl Reading<'_> {
         items.iter().filter_map(|item| self.check(item)).collect()
     }
 
-    /// A function as `function` has it, or a mapping with `function` and more.
+    /// A function as `function` has it, the name of a health check (which has no dot), or a mapping with
+    /// `function` or `check`, and more.
     fn check(&mut self, item: &Node) -> Option<Value> {
-        let long = item.as_map().filter(|_| item.get("function").or_else(|| item.get("fun")).is_some());
+        let what = ["function", "fun", "check"].into_iter().find_map(|key| item.get(key));
+        let long = item.as_map().filter(|_| what.is_some());
         let Some(pairs) = long else {
+            if let Some(name) = item.as_str().filter(|name| !name.contains('.')) {
+                return Some(serde_json::json!({ "fun": HEALTH, "args": [name] }));
+            }
             let (name, args) = self.function(item)?;
             return Some(serde_json::json!({ "fun": name, "args": args.positional, "kwargs": args.named }));
         };
@@ -299,15 +307,37 @@ impl Reading<'_> {
                 self.wrong(&node, format!("{key} must be seconds, or such as 5m; that, in a check"));
             }
         }
-        let name = item.get("function").or_else(|| item.get("fun")).cloned()?;
-        if let Err(why) = name.to_text().parse::<FunctionName>() {
-            self.wrong(&name, format!("{why}; that, in a check"));
-        }
         if let Some(node) = item.get("match").cloned()
             && let Err(why) = Target::parse(&node.to_text())
         {
             self.wrong(&node, format!("{why}; that is the match of a check"));
         }
+        if let Some(names) = item.get("check").cloned() {
+            return self.health_check(&names, item, check);
+        }
+        let name = item.get("function").or_else(|| item.get("fun")).cloned()?;
+        if let Err(why) = name.to_text().parse::<FunctionName>() {
+            self.wrong(&name, format!("{why}; that, in a check"));
+        }
+        Some(Value::Object(check))
+    }
+}
+
+impl Reading<'_> {
+    /// `check: disk`, or a list of names.
+    fn health_check(&mut self, names: &Node, item: &Node, mut check: Map) -> Option<Value> {
+        for key in ["function", "fun", "args", "kwargs"] {
+            if let Some(node) = item.get(key).cloned() {
+                self.wrong(&node, format!("a health check takes no {key}; that, in a check"));
+            }
+        }
+        let names = match &names.data {
+            Data::Seq(items) => items.iter().map(|name| Value::from(name.to_text())).collect(),
+            _ => vec![Value::from(names.to_text())],
+        };
+        check.shift_remove("check");
+        check.insert("fun".into(), HEALTH.into());
+        check.insert("args".into(), Value::Array(names));
         Some(Value::Object(check))
     }
 }
