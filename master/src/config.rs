@@ -4,7 +4,7 @@ mod serving;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -89,6 +89,9 @@ pub struct Config {
     pub max_pending_connections: usize,
     /// Memory for returns that are on their way to disk, in MiB.
     pub return_buffer: u32,
+    /// Where metrics are served over HTTP: an address and a port, or a port of this host alone. Without
+    /// it, nowhere.
+    pub metrics: Option<Value>,
     /// `error`, `warning`, `info`, `debug` or `trace`.
     pub log_level: Option<String>,
     /// `text` or `json`.
@@ -148,11 +151,15 @@ impl Default for Config {
             job_lost_after: 86_400,
             max_pending_connections: 2048,
             return_buffer: 64,
+            metrics: None,
             log_level: None,
             log_format: None,
         }
     }
 }
+
+/// What OpenTelemetry's exporters for Prometheus listen on.
+const METRICS_PORT: u16 = 9464;
 
 /// Salt's own keys of a master file that mean nothing here: they give a warning.
 const SALT_KEYS: &[&str] = &[
@@ -245,6 +252,27 @@ impl Config {
             .map_err(|error| Diagnostic::new(format!("nodegroups: {error}")).hint_opt(error.hint()))
     }
 
+    /// Where metrics are served, if they are.
+    ///
+    /// # Errors
+    /// It is neither an address with a port nor a port.
+    pub fn metrics_address(&self) -> Result<Option<SocketAddr>, Diagnostic> {
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let wrong = |value: &Value| {
+            Diagnostic::new(format!("metrics: {value} is no address to listen on"))
+                .hint("write metrics: '127.0.0.1:9464', or a port of this host alone: metrics: 9464")
+        };
+        match &self.metrics {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(None),
+            Some(Value::Bool(true)) => Ok(Some(local(METRICS_PORT))),
+            Some(value) => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let parsed = text.parse().or_else(|_| text.parse().map(local));
+                parsed.map(Some).map_err(|_| wrong(value))
+            }
+        }
+    }
+
     /// The operators that the configuration names, their keys and rules parsed.
     ///
     /// # Errors
@@ -268,5 +296,26 @@ impl Operator {
             key: self.key.parse().map_err(|error: proto::sign::SignError| wrong("key", error.to_string()))?,
             rules: self.allow.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn metrics_are_for_this_host_alone_unless_told() {
+        let of = |metrics: Value| Config { metrics: Some(metrics), ..Config::default() }.metrics_address();
+        assert_eq!(Config::default().metrics_address().unwrap(), None);
+        assert_eq!(of(json!(false)).unwrap(), None);
+        for local in [json!(9464), json!("9464"), json!("127.0.0.1:9464"), json!(true)] {
+            assert_eq!(of(local.clone()).unwrap().unwrap().to_string(), "127.0.0.1:9464", "{local}");
+        }
+        assert_eq!(of(json!("[::]:80")).unwrap().unwrap().to_string(), "[::]:80");
+        for wrong in [json!("localhost"), json!(70_000), json!("1.2.3.4")] {
+            assert!(of(wrong.clone()).is_err(), "{wrong}");
+        }
     }
 }

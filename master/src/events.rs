@@ -15,7 +15,7 @@ use proto::{
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::{clock, store::JobRecord};
+use crate::{checks::Change, clock, store::JobRecord};
 
 /// Events that a listener may be behind before it misses some (and is told how many).
 const BACKLOG: usize = 16_384;
@@ -92,6 +92,25 @@ impl Events {
 
     pub fn minion_gone(&self, id: &MinionId) {
         self.tell(|| event::PRESENCE_CHANGE.to_owned(), || json!({ "new": [], "lost": [id] }));
+    }
+
+    /// A check of a minion, or of the master itself, has another status.
+    pub fn check(&self, id: &MinionId, change: &Change) {
+        let Change { row, before } = change;
+        self.tell(
+            || event::check(id, &row.name, row.status),
+            || {
+                json!({
+                    "id": id, "check": row.name, "status": row.status, "before": before, "output": row.output,
+                    "since": row.since, "flapping": row.flapping,
+                })
+            },
+        );
+    }
+
+    /// How many events the slowest listener is behind, and how many it may be before it misses some.
+    pub fn lag(&self) -> (usize, usize) {
+        (self.0.len(), BACKLOG)
     }
 
     pub fn key(&self, act: &str, id: &MinionId) {

@@ -156,6 +156,12 @@ struct Member {
     pillar: Option<Packed>,
 }
 
+impl Member {
+    fn last_word(&self) -> Option<u64> {
+        self.link.as_ref().map(|link| link.last_seen.load(Ordering::Relaxed)).or(self.last_seen)
+    }
+}
+
 pub struct Fleet {
     nodegroups: Nodegroups,
     members: Mutex<HashMap<MinionId, Member>>,
@@ -246,6 +252,28 @@ impl Fleet {
         let members = self.members();
         let lacks = |member: &Member| member.pillar.is_none() && !member.grains.as_bytes().is_empty();
         members.iter().filter(|(_, member)| lacks(member)).map(|(id, _)| id.clone()).collect()
+    }
+
+    pub fn knows(&self, id: &MinionId) -> bool {
+        self.members().contains_key(id)
+    }
+
+    /// When a minion was heard last, in microseconds since 1970.
+    pub fn last_word(&self, id: &MinionId) -> Option<u64> {
+        self.members().get(id).and_then(Member::last_word)
+    }
+
+    /// Those of which nothing was heard since `before`, with their last word.
+    pub fn silent_since(&self, before: u64) -> Vec<(MinionId, Option<u64>)> {
+        let members = self.members();
+        let last = members.iter().map(|(id, member)| (id, member.last_word()));
+        last.filter(|(_, last)| last.unwrap_or(0) < before).map(|(id, last)| (id.clone(), last)).collect()
+    }
+
+    /// The clocks of those that are connected minus ours, in microseconds.
+    pub fn offsets(&self) -> Vec<i64> {
+        let members = self.members();
+        members.values().filter_map(|member| Some(member.link.as_ref()?.offset())).collect()
     }
 
     pub fn is_connected(&self, id: &MinionId) -> bool {
@@ -383,7 +411,7 @@ fn row(id: &MinionId, member: &Member, with_grains: bool) -> MinionRow {
         id: id.clone(),
         connected: link.is_some(),
         since: member.since,
-        last_seen: link.map(|link| link.last_seen.load(Ordering::Relaxed)).or(member.last_seen),
+        last_seen: member.last_word(),
         address: member.address.clone(),
         version: member.version.clone(),
         clock_offset: link.map(|link| link.offset()),

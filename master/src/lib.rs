@@ -4,6 +4,7 @@
 
 mod access;
 mod bus;
+mod checks;
 mod clock;
 pub mod config;
 mod events;
@@ -12,6 +13,7 @@ mod fleet;
 mod grains;
 mod jobs;
 mod keys;
+mod metrics;
 mod mine;
 mod operators;
 mod orchestrations;
@@ -101,16 +103,28 @@ pub async fn run(
     let port = listener.local_addr().map_or(config.port, |address| address.port());
     let transport = config.transport;
     let listener = transport
-        .listen(listener, &config.root_dir.join("run"))
+        .listen_counted(listener, &config.root_dir.join("run"), master.counters.clone())
         .await
         .map_err(|source| io(&config.root_dir, source))?;
     let port_file = config.root_dir.join(layout::PORT_FILE);
     std::fs::write(&port_file, format!("{port}\n")).map_err(|source| io(&port_file, source))?;
 
+    let metrics = match config.metrics_address().map_err(|error| MasterError::Config(Box::new(error)))? {
+        Some(address) => {
+            let bound =
+                listen(address).map_err(|source| MasterError::Listen { address: address.to_string(), source })?;
+            tracing::info!(%address, "metrics");
+            Some(tokio::spawn(metrics::serve(bound, master.clone(), config.root_dir.join("store"))))
+        }
+        None => None,
+    };
+
     orchestrations::take_up(&master).await;
     let bus = tokio::spawn(serve_bus(config.root_dir.clone(), master.events.clone()));
     let acks = tokio::spawn(acknowledge(master.clone()));
     let git = master.git.clone().map(|git| tokio::spawn(provision::keep_git(git)));
+    let checks = tokio::spawn(checks::keep(master.checks.clone()));
+    let own_checks = tokio::spawn(checks::keep_own(master.clone(), config.root_dir.clone()));
     let clock = tokio::spawn(keep_time(master.clone(), config.keep_jobs_seconds));
     tracing::info!(%address, port, %transport, fingerprint = %local.identity.fingerprint(), "listening");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -135,8 +149,10 @@ pub async fn run(
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     master.orchestrations.leave();
     master.fleet.close_all(&Refusal::ShuttingDown);
-    clock.abort();
-    acks.abort();
+    [clock, acks, checks, own_checks].iter().for_each(tokio::task::JoinHandle::abort);
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     if let Some(git) = git {
         git.abort();
     }
@@ -181,6 +197,9 @@ async fn assemble(
     let identity = Arc::new(identity);
     let provision = provision::Provision::new(config, &fleet)?;
     let mine = mine::Mine::load(store.clone(), fleet.clone()).await?;
+    let name = hostname();
+    let own_id = orchestrations::master_id(&name);
+    let checks = checks::Checks::load(store.clone(), fleet.clone(), events.clone(), own_id).await?;
     let beside = jobs::Beside { files: provision.files.clone(), pillars: provision.pillars.clone() };
     let jobs = jobs::Jobs::load(
         store.clone(),
@@ -192,7 +211,7 @@ async fn assemble(
     )
     .await?;
     Ok(Arc::new(Master {
-        name: hostname(),
+        name,
         operators: operators::Operators::load(store.clone(), fixed).await?,
         store,
         keys,
@@ -209,6 +228,7 @@ async fn assemble(
         parts: Semaphore::new(server::questions::PARTS),
         started: std::time::Instant::now(),
         orchestrations: orchestrations::Orchestrations::default(),
+        checks: Arc::new(checks),
     }))
 }
 

@@ -33,7 +33,7 @@ impl PkiError {
 }
 
 /// The master's Noise key, beside its identity.
-const STATIC_KEY: &str = "pki/master-session.key";
+pub const STATIC_KEY: &str = "pki/master-session.key";
 
 /// What the master is, cryptographically.
 pub struct Pki {

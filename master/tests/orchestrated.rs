@@ -1,5 +1,7 @@
 //! A whole master with an operator and minions of values: orchestrations over real connections.
 
+mod checks;
+
 use std::{fs, path::Path, time::Duration};
 
 use proto::{

@@ -109,6 +109,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 6] = [Self::Ok, Self::Failed, Self::Refused, Self::Expired, Self::Offline, Self::Lost];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

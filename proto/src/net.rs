@@ -17,6 +17,7 @@ use std::{
     io,
     net::IpAddr,
     path::Path,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -84,9 +85,19 @@ impl Transport {
     /// Accepts links from a bound listener. Beneath `run`, a folder of its own, may stand what the
     /// transport needs meanwhile.
     pub async fn listen(self, listener: TcpListener, run: &Path) -> io::Result<Listener> {
+        self.listen_counted(listener, run, Arc::default()).await
+    }
+
+    /// The same; what the transport itself refuses is counted there.
+    pub async fn listen_counted(
+        self,
+        listener: TcpListener,
+        run: &Path,
+        counters: Arc<Counters>,
+    ) -> io::Result<Listener> {
         Ok(match self {
             Self::Tcp => Listener::Tcp(listener),
-            Self::ZeroMq => Listener::ZeroMq(zeromq::Listener::new(listener, run).await?),
+            Self::ZeroMq => Listener::ZeroMq(zeromq::Listener::new(listener, run, counters).await?),
         })
     }
 }

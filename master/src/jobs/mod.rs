@@ -13,7 +13,10 @@ mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use proto::{
@@ -37,7 +40,7 @@ pub use run::{Part, Started};
 pub use watch::{Note, Watch};
 
 /// Jobs whose pairs have not all ended, at once.
-const MOST_LIVE: usize = 20_000;
+pub const MOST_LIVE: usize = 20_000;
 /// Requests that are remembered, so that none is carried out twice.
 const MOST_NONCES: usize = 500_000;
 /// The longest that a request may be valid, in microseconds: a day, and what clocks may differ.
@@ -52,6 +55,14 @@ pub struct Jobs {
     pillars: Arc<Pillars>,
     lost_after: u64,
     table: Mutex<Table>,
+    counters: Counters,
+}
+
+/// What has happened since this master began.
+#[derive(Default)]
+struct Counters {
+    recorded: AtomicU64,
+    ends: [AtomicU64; Outcome::ALL.len()],
 }
 
 /// What else jobs need.
@@ -94,7 +105,8 @@ impl Jobs {
         }
         let Beside { files, pillars } = beside;
         let table = Mutex::new(table);
-        let jobs = Self { store, fleet, events, identity, files, pillars, lost_after, table };
+        let counters = Counters::default();
+        let jobs = Self { store, fleet, events, identity, files, pillars, lost_after, table, counters };
         jobs.finish_ended().await;
         Ok(jobs)
     }
@@ -237,6 +249,7 @@ impl Jobs {
             }
             found
         };
+        self.counters.ends[end.ret.outcome as usize].fetch_add(1, Relaxed);
         self.events.ended(&record, end);
         self.send(&record, wave, &next);
         for minion in cut {
@@ -385,6 +398,16 @@ impl Jobs {
             None => Vec::new(),
         };
         Ok(Some((JobDetail { row, ends: Vec::new(), open, revisions }, ended)))
+    }
+
+    /// Jobs that were recorded since this master began.
+    pub fn recorded(&self) -> u64 {
+        self.counters.recorded.load(Relaxed)
+    }
+
+    /// How many pairs ended how since this master began.
+    pub fn ended(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.iter().map(|&outcome| (outcome, self.counters.ends[outcome as usize].load(Relaxed)))
     }
 
     /// How many jobs and pairs are open.

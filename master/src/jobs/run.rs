@@ -1,6 +1,6 @@
 //! From a signed request to a job on its way.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use proto::{
     Args, FunctionName, Hash, JobId, MinionId, Request, Value,
@@ -128,6 +128,7 @@ impl Jobs {
                 Some("nothing was sent: a job that is not on disk does not exist".into()),
             )
         })?;
+        self.counters.recorded.fetch_add(1, Relaxed);
         let absent = self.fleet.absent(&record.expected);
         let start = JobStart { jid, expected: record.expected.to_vec(), absent };
         self.events.started(&record);

@@ -85,8 +85,7 @@ impl Desk {
             options: RunOptions { comment: Some(format!("stage {id} of {}", live.jid)), ..options.clone() },
         };
         // The step's name is written with the job, before it is published.
-        let part =
-            Part { parent: live.jid, step: step.to_owned(), authority: live.authority.clone(), tree: live.tree };
+        let part = Part { parent: live.jid, step: step.to_owned(), authority: live.authority.clone(), tree: live.tree };
         let Started { start, notes } =
             jobs.run_part(&master.keys, &operator, &live.origin, request, jid, part).await.map_err(refused)?;
         live.add_child(step, jid);

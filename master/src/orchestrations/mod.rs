@@ -43,6 +43,7 @@ use crate::{
 use desk::Desk;
 pub use live::News;
 use live::{Born, Live};
+pub use work::master_id;
 use work::{Kept, Scene};
 
 /// The largest source, with all that goes with it: it travels with each job of a stage.

@@ -209,6 +209,7 @@ async fn delete(master: &Master, glob: &str) -> Result<Reply, Fault> {
 async fn forget(master: &Master, id: &MinionId) {
     master.jobs.deleted(id).await;
     master.pillars.forget(id);
+    master.checks.forget(id);
     master.mine.forget(id).await;
 }
 

@@ -128,6 +128,8 @@ struct Connection {
     wanting: bool,
     next_return: u64,
     events_left: u32,
+    /// It was asked for its checks since the last heartbeat.
+    checks_asked: bool,
     /// Questions that are being answered; they end with the connection.
     asked: JoinSet<()>,
     answers: Answers,
@@ -150,6 +152,7 @@ impl Connection {
             wanting: false,
             next_return: 1,
             events_left: EVENTS_PER_BEAT,
+            checks_asked: false,
             asked: JoinSet::new(),
             answers: Answers { sender: sender.clone(), turn: Arc::new(Semaphore::new(1)) },
             sender,
@@ -181,6 +184,7 @@ impl Connection {
                 },
                 _ = beat.tick() => {
                     self.events_left = EVENTS_PER_BEAT;
+                    self.checks_asked = false;
                     match heard.elapsed() > period * DEAD_AFTER as u32 {
                         true => Err("no heartbeat".into()),
                         false => Box::pin(self.beat(receiver.received())).await,
@@ -276,9 +280,18 @@ impl Connection {
                 self.master.fleet.set_grains(&self.id, grains);
             }
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
-            FromMinion::Ping { now: theirs, .. } => self.link.heard(now, Some(theirs)),
-            // Not kept yet.
-            FromMinion::Checks { .. } => {}
+            FromMinion::Ping { now: theirs, checks } => {
+                self.link.heard(now, Some(theirs));
+                // Asked for once between two heartbeats of ours, however often it says so.
+                if self.master.checks.beat(&self.id, checks) && !std::mem::replace(&mut self.checks_asked, true) {
+                    self.say(ToMinion::Checks).await?;
+                }
+            }
+            FromMinion::Checks { all, rows } => {
+                if let Err(why) = self.master.checks.told(&self.id, all, rows) {
+                    tracing::warn!(minion = %self.id, why, "what it told of its checks is dropped");
+                }
+            }
             FromMinion::Ask { id, question } => self.asked(id, question).await?,
         }
         Ok(())

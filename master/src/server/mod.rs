@@ -1,6 +1,7 @@
 //! The master's front door: connections come in, and each is served by a task of its own.
 
 mod admin;
+mod checks;
 mod minion;
 mod operator;
 pub(crate) mod questions;
@@ -23,6 +24,7 @@ pub(crate) use admin::change_keys;
 pub(crate) use operator::Caller;
 
 use crate::{
+    checks::Checks,
     clock,
     events::Events,
     files::{Files, Git},
@@ -66,6 +68,7 @@ pub struct Master {
     pub acks: Acks,
     pub started: Instant,
     pub orchestrations: Orchestrations,
+    pub checks: Arc<Checks>,
 }
 
 impl Master {

@@ -11,7 +11,7 @@ use proto::{
 };
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet};
 
-use super::{Master, farewell};
+use super::{Master, checks, farewell};
 use crate::{
     access, clock,
     jobs::{Note, fault},
@@ -107,6 +107,9 @@ async fn answer(master: Arc<Master>, caller: Caller, query: Query, answers: Answ
         Query::Follow { jid } => return follow_job(&master, &caller, jid, &answers).await,
         Query::Job { jid } => return show_job(&master, &caller, jid, &answers).await,
         Query::Events { tag } => return events(&master, &caller, &tag, &answers).await,
+        Query::Checks { target, follow } => {
+            return checks::answer(&master, &caller, target.as_deref(), follow, &answers).await;
+        }
         Query::Kill { jid } => kill(&master, &caller, jid).await,
         Query::Plan(wanted) => {
             orchestrations::plan(&master, &caller, *wanted).await.map(|plan| Reply::Plan(Box::new(plan)))

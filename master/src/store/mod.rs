@@ -21,6 +21,8 @@ use proto::{
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::checks::Kept;
+
 /// Writes that may wait for the writer before senders have to.
 const QUEUE: usize = 16_384;
 
@@ -114,6 +116,10 @@ pub(crate) enum Write {
     MinionGone(MinionId, Answer),
     /// All that a minion keeps in the mine.
     Mine(MinionId, Vec<MineEntry>, Answer),
+    /// What minions told of their checks last; `None`: nothing any more.
+    Checks(Vec<Kept>),
+    /// A row that is written and removed again.
+    Probe(Answer),
     /// Which commits a tree was made of, as JSON.
     Tree(Hash, String),
     Audit(Audit),
@@ -232,6 +238,21 @@ impl Store {
     /// Replaces what a minion keeps in the mine.
     pub async fn set_mine(&self, id: MinionId, entries: Vec<MineEntry>) -> Result<(), StoreError> {
         self.ask(|answer| Write::Mine(id, entries, answer)).await
+    }
+
+    /// Keeps what minions told of their checks.
+    pub async fn set_checks(&self, kept: Vec<Kept>) {
+        self.tell(Write::Checks(kept)).await;
+    }
+
+    /// Writes something and removes it again: when this returns, the disk has taken it.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.ask(Write::Probe).await
+    }
+
+    /// Writes that wait for the writer, and how many may.
+    pub fn queued(&self) -> (usize, usize) {
+        (QUEUE - self.write.capacity(), QUEUE)
     }
 
     /// Remembers which commits a tree was made of.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proto::{
     Hash, JobId, MinionId, Outcome, Packed, Return,
     job::PairEnd,
@@ -204,6 +205,16 @@ impl Store {
             Ok((parse(row.try_get("minion")?)?, entry))
         };
         rows.iter().map(entry).collect()
+    }
+
+    /// What minions told of their checks last, and when.
+    pub async fn checks(&self) -> Result<Vec<(MinionId, u64, Bytes)>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM checks").fetch_all(&self.read).await?;
+        let known = |row: &SqliteRow| {
+            let packed: Vec<u8> = row.try_get("packed")?;
+            Ok((parse(row.try_get("minion")?)?, row.try_get::<i64, _>("at")? as u64, packed.into()))
+        };
+        rows.iter().map(known).collect()
     }
 
     pub async fn minions(&self) -> Result<Vec<MinionRecord>, StoreError> {

@@ -102,3 +102,13 @@ CREATE TABLE IF NOT EXISTS steps (
     row           TEXT NOT NULL,
     PRIMARY KEY (orchestration, step)
 );
+
+-- What minions told of their checks last, and when; rows are msgpack.
+CREATE TABLE IF NOT EXISTS checks (
+    minion TEXT PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    packed BLOB NOT NULL
+);
+
+-- Always empty: what is put here and removed again shows that the store can be written.
+CREATE TABLE IF NOT EXISTS probes (n INTEGER PRIMARY KEY);

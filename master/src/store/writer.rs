@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Tran
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Answer, JobRecord, StoreError, Write, json, pack};
+use crate::checks::Kept;
 
 /// The most writes in one transaction.
 const GROUP: usize = 4_096;
@@ -77,6 +78,7 @@ async fn next_group(queue: &mut mpsc::Receiver<Write>, kept: Vec<Write>, failing
 fn weight(write: &Write) -> usize {
     match write {
         Write::End(end, _) => end.ret.weight() as usize,
+        Write::Checks(kept) => kept.iter().map(|(_, known)| 64 + known.as_ref().map_or(0, |known| known.1.len())).sum(),
         Write::Mine(_, entries, _) => entries.iter().map(|entry| 256 + entry.data.len()).sum(),
         _ => 256,
     }
@@ -204,6 +206,11 @@ async fn one(tx: &mut Transaction<'_, Sqlite>, write: &Write) -> Result<(), Stor
             .bind(audit.origin.clone())
             .bind(audit.action.clone())
             .bind(audit.outcome.clone()),
+        Write::Checks(kept) => return checks(tx, kept).await,
+        Write::Probe(_) => {
+            sqlx::query("INSERT INTO probes DEFAULT VALUES").execute(&mut **tx).await?;
+            sqlx::query("DELETE FROM probes")
+        }
         Write::Mine(id, entries, _) => return mine(tx, id, entries).await,
         Write::Prune { before } => return prune(tx, before.micros() as i64).await,
     };
@@ -257,6 +264,20 @@ async fn mine(tx: &mut Transaction<'_, Sqlite>, id: &MinionId, entries: &[MineEn
     Ok(())
 }
 
+async fn checks(tx: &mut Transaction<'_, Sqlite>, kept: &[Kept]) -> Result<(), StoreError> {
+    for (minion, known) in kept {
+        let query = match known {
+            Some((at, rows)) => {
+                let sql = "INSERT OR REPLACE INTO checks (minion, at, packed) VALUES ($1, $2, $3)";
+                sqlx::query(sql).bind(minion.to_string()).bind(*at as i64).bind(rows.to_vec())
+            }
+            None => sqlx::query("DELETE FROM checks WHERE minion = $1").bind(minion.to_string()),
+        };
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
 async fn prune(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM ends WHERE jid IN (SELECT jid FROM jobs WHERE jid < $1 AND summary IS NOT NULL)")
         .bind(before)
@@ -306,6 +327,7 @@ fn refuse(group: Vec<Write>, error: &StoreError) -> Vec<Write> {
             | Write::Summary(..)
             | Write::Minion(..)
             | Write::Tree(..)
+            | Write::Checks(_)
             | Write::Step { answer: None, .. } => {
                 again.push(write);
             }
@@ -331,6 +353,7 @@ fn answer(write: Write) -> Option<Answer> {
         | Write::Operator(_, answer)
         | Write::OperatorGone(_, answer)
         | Write::MinionGone(_, answer)
+        | Write::Probe(answer)
         | Write::Mine(_, _, answer) => Some(answer),
         Write::Step { answer, .. } => answer,
         Write::End(..)
@@ -339,6 +362,7 @@ fn answer(write: Write) -> Option<Answer> {
         | Write::Minion(_)
         | Write::Seen(..)
         | Write::Tree(..)
+        | Write::Checks(_)
         | Write::Audit(_)
         | Write::Prune { .. } => None,
     }

@@ -56,6 +56,11 @@ refusals! {
     Message = "message",
     /// The peer does not read.
     Stalled = "stalled",
+    /// Refused by the guard before ZeroMQ: too many greetings under way, no greeting of ours, frames that
+    /// are none.
+    ZmtpCrowd = "zmtp_crowd",
+    ZmtpGreeting = "zmtp_greeting",
+    ZmtpFrame = "zmtp_frame",
 }
 
 impl Refused {

@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Link, NetError, tcp};
+use super::{Counters, Link, NetError, Refused, tcp};
 use flow::{Hub, Out};
 use tunnel::Tunnel;
 
@@ -42,7 +42,7 @@ pub struct Listener {
 
 impl Listener {
     /// Makes a `ROUTER` behind `listener`. `run` is a folder that no other listener uses.
-    pub async fn new(listener: TcpListener, run: &Path) -> io::Result<Self> {
+    pub async fn new(listener: TcpListener, run: &Path, counters: Arc<Counters>) -> io::Result<Self> {
         let tunnel = Tunnel::lasting(run)?;
         let mut router = RouterSocket::new();
         router.bind(&tunnel.endpoint()).await.map_err(io::Error::other)?;
@@ -59,10 +59,17 @@ impl Listener {
                     continue;
                 };
                 // No place: the stranger is dropped, and costs nothing more.
-                let Ok(place) = pending.clone().try_acquire_owned() else { continue };
+                let Ok(place) = pending.clone().try_acquire_owned() else {
+                    counters.refuse(Refused::ZmtpCrowd);
+                    continue;
+                };
                 let (hub, give, path, sender) = (hub.clone(), give.clone(), path.clone(), sender.clone());
+                let counters = counters.clone();
                 tokio::spawn(async move {
-                    let _ = guard::serve(stream, &path, &hub, Out::router(sender), give, place).await;
+                    let out = Out::router(sender);
+                    if let Err(kind) = guard::serve(stream, &path, &hub, out, give, place).await {
+                        counters.refuse(kind);
+                    }
                 });
             }
         });

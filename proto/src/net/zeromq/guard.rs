@@ -16,7 +16,7 @@ use super::{
     flow::{self, Hub, Out},
 };
 use crate::{
-    net::{Link, tcp},
+    net::{Link, Refused, tcp},
     session::FRAME_LIMIT,
 };
 
@@ -36,6 +36,9 @@ fn refused(why: &'static str) -> io::Error {
 
 /// Takes a stranger's connection to the `ROUTER` behind `path`; gives a link once the greeting is
 /// done, and lives as long as the link.
+///
+/// # Errors
+/// The peer said what no peer of ours says. A connection that only ends or breaks is no error.
 pub(super) async fn serve(
     stream: TcpStream,
     path: &Path,
@@ -43,10 +46,14 @@ pub(super) async fn serve(
     out: Out,
     give: mpsc::Sender<Link>,
     place: OwnedSemaphorePermit,
-) -> io::Result<()> {
-    tcp::tune(&stream)?;
-    let peer = stream.peer_addr()?;
-    let (inner_reader, inner_writer) = UnixStream::connect(path).await?.into_split();
+) -> Result<(), Refused> {
+    let begun = async {
+        tcp::tune(&stream)?;
+        let peer = stream.peer_addr()?;
+        io::Result::Ok((peer, UnixStream::connect(path).await?.into_split()))
+    };
+    // It has gone already, or we lack what it takes.
+    let Ok((peer, (inner_reader, inner_writer))) = begun.await else { return Ok(()) };
     let (reader, writer) = stream.into_split();
     let (mut reader, mut inner_writer) = (BufReader::new(reader), BufWriter::new(inner_writer));
     // What comes from our own socket needs no check.
@@ -57,20 +64,26 @@ pub(super) async fn serve(
     let greeted = timeout(GREETING, greeting).await.unwrap_or_else(|_| Err(refused("greeting too slow")));
     if let Err(error) = greeted {
         outward.abort();
-        return Err(error);
+        return verdict(&error, Refused::ZmtpGreeting);
     }
     let (link, ends) = flow::link(hub, identity.clone(), peer.to_string(), Some(peer.ip().to_canonical()));
     ends.writer.start(out.to(identity.clone()));
     let given = give.send(link).await;
     drop(place);
+    let mut ended = Ok(());
     if given.is_ok() {
-        until_closed(frames(&mut reader, &mut inner_writer), ends.closed).await;
+        ended = until_closed(frames(&mut reader, &mut inner_writer), ends.closed).await;
     }
     drop((reader, inner_writer));
     tokio::time::sleep(LINGER).await;
     outward.abort();
     hub.remove(&identity);
-    Ok(())
+    ended.or_else(|error| verdict(&error, Refused::ZmtpFrame))
+}
+
+/// Whether an error is the peer's doing.
+fn verdict(error: &io::Error, kind: Refused) -> Result<(), Refused> {
+    if error.kind() == io::ErrorKind::InvalidData { Err(kind) } else { Ok(()) }
 }
 
 /// Stands between a `DEALER`, which will connect to `inner`, and a connection to a master.
@@ -91,7 +104,8 @@ pub(super) async fn dialled(
         inner_writer.write_all(&ready).await?;
         frames(&mut reader, &mut inner_writer).await
     };
-    until_closed(inward, closed).await;
+    // What our own master says wrong ends the link, which says enough.
+    let _ = until_closed(inward, closed).await;
     drop((reader, inner_writer));
     tokio::time::sleep(LINGER).await;
     outward.abort();
@@ -101,14 +115,14 @@ pub(super) async fn dialled(
 
 /// Relays until the connection ends, or our side has let go of the link (then with time for what
 /// is still on its way).
-async fn until_closed(relay: impl Future<Output = io::Result<()>>, closed: oneshot::Receiver<()>) {
+async fn until_closed(relay: impl Future<Output = io::Result<()>>, closed: oneshot::Receiver<()>) -> io::Result<()> {
     let released = async {
         let _ = closed.await;
         tokio::time::sleep(LINGER).await;
     };
     tokio::select! {
-        _ = relay => {}
-        () = released => {}
+        ended = relay => ended,
+        () = released => Ok(()),
     }
 }
 
