@@ -240,6 +240,11 @@ impl Fleet {
         self.members().get(id).map(|member| (member.grains.clone(), member.fixed.clone()))
     }
 
+    /// Its pillar as it was compiled last.
+    pub fn pillar_of(&self, id: &MinionId) -> Option<Packed> {
+        self.members().get(id)?.pillar.clone()
+    }
+
     /// What its pillar is now, for targets that ask.
     pub fn set_pillar(&self, id: &MinionId, pillar: Packed) {
         if let Some(member) = self.members().get_mut(id) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use proto::{
-    MinionId,
+    Map, MinionId, Value,
     codec::{self, Limits},
     question::{ANSWER, Kind, MINE, MineAnswer, MineEntry, MineName, Unanswered},
     target::Target,
@@ -87,6 +87,20 @@ impl Mine {
             }
         }
         Ok(answer)
+    }
+
+    /// All that some minions keep, by id and name, for the master's own functions.
+    pub fn all_of(&self, minions: &[MinionId]) -> Map {
+        let table = self.table();
+        let of = |id: &MinionId| {
+            let entries = table.of.get(id)?.iter();
+            let kept = entries.filter_map(|(name, entry)| {
+                let data: Value = codec::decode(&entry.data, Limits { bytes: MINE, ..Limits::SMALL }).ok()?;
+                Some((name.to_string(), data))
+            });
+            Some((id.to_string(), Value::Object(kept.collect())))
+        };
+        minions.iter().filter_map(of).collect()
     }
 
     fn target(&self, text: &str) -> Result<Target, Unanswered> {

@@ -37,13 +37,37 @@ web:
   require: [db]
 ";
 
+/// What templates see, and runners under Salt's names.
+const ORCH: &str = "
+{% set up = salt['saltutil.runner']('manage.up') %}
+told {{ pillar['release'] }} {{ pillar['keep'] }} {{ up | join(',') }} {{ salt['mine.get']('*', 'x') | length }} {{ grains['id'][-7:] }}:
+  test.nop: []
+{% for runner in ['manage.status', 'jobs.list_jobs', 'jobs.active', 'cache.grains', 'cache.mine', 'fileserver.envs',
+                  'saltutil.sync_all', 'key.list_all'] %}
+{{ runner }}:
+  salt.{{ 'wheel' if runner.startswith('key') else 'runner' }}: []
+{% endfor %}
+salt.cmd:
+  salt.runner:
+    - arg: [grains.get, kernel]
+http.query:
+  salt.runner:
+    - url: http://127.0.0.1/
+key.accept:
+  salt.wheel:
+    - match: nobody
+";
+
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["salt", "root"] {
+        for name in ["salt", "root", "pillar"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("salt/overstate.sls"), OVERSTATE).unwrap();
+        fs::write(folder.path().join("salt/orch.sls"), ORCH).unwrap();
+        fs::write(folder.path().join("pillar/top.sls"), "base:\n  '*_master':\n  - own\n").unwrap();
+        fs::write(folder.path().join("pillar/own.sls"), "release: 7\nkeep: yes\n").unwrap();
         let ops = Identity::generate();
         let operators = json!({"ops": {
             "key": ops.public().to_string(),
@@ -51,7 +75,8 @@ impl House {
         }});
         let config = json!({
             "interface": "127.0.0.1", "port": 0, "root_dir": folder.path().join("root"), "auto_accept": true,
-            "file_roots": {"base": [folder.path().join("salt")]}, "operators": operators,
+            "file_roots": {"base": [folder.path().join("salt")]},
+            "pillar_roots": {"base": [folder.path().join("pillar")]}, "operators": operators,
         });
         fs::write(folder.path().join("master"), config.to_string()).unwrap();
         let config = master::Config::load(folder.path()).unwrap().config;
@@ -143,6 +168,7 @@ struct Operator {
 }
 
 /// What an orchestration told from its start to its end.
+#[derive(Debug)]
 struct Told {
     jid: JobId,
     /// Stage, result, comment.
@@ -299,4 +325,54 @@ async fn what_is_wrong_is_told_before_anything_runs() {
     let plan = root.plan(&Orchestration::default()).await.unwrap();
     assert_eq!(plan.stages[0].fault.as_deref().map(|why| why.contains("no minion matches 'db*'")), Some(true));
     assert_eq!(plan.calls.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orchestrate_sls_sees_the_master_and_calls_its_functions() {
+    let house = House::new().await;
+    let _db = house.minion("db1", true).await;
+    let mut root = Operator::new(&house, house.root()).await;
+    let source = Source::Sls(vec!["orch".into()]);
+    let pillar = Map::from_iter([("release".to_owned(), json!(8))]);
+    let told = root.run(Orchestration { source, pillar, ..Orchestration::default() }).await.unwrap();
+    let rows = told.end.value["data"].as_object().unwrap().values().next().unwrap().as_object().unwrap();
+    let row = |id: &str| rows.values().find(|row| row["__id__"] == id).unwrap_or_else(|| panic!("{id}: {rows:#?}"));
+    assert_eq!(row("told 8 True db1 0 _master")["result"], true);
+    let gave = |id: &str| row(id)["changes"]["return"].clone();
+    assert_eq!(gave("manage.status"), json!({"up": ["db1"], "down": []}));
+    assert_eq!(gave("key.list_all")["minions"], json!(["db1"]));
+    let listed = gave("jobs.list_jobs");
+    assert_eq!(listed[told.jid.to_string()]["Function"], ORCHESTRATE);
+    assert_eq!((gave("cache.grains"), gave("cache.mine")), (json!({"db1": {}}), json!({})));
+    assert_eq!((gave("fileserver.envs"), gave("salt.cmd")), (json!(["base"]), json!("Linux")));
+    assert_eq!(row("saltutil.sync_all")["result"], true);
+    assert_eq!((row("key.accept")["result"].clone(), gave("key.accept")), (json!(true), json!({})));
+    assert_eq!(row("http.query")["result"], false, "what there is not is refused, with what to do instead");
+    assert!(row("http.query")["comment"].as_str().unwrap().contains("on a minion with salt.function"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_look_and_do_nothing() {
+    let house = House::new().await;
+    let mut root = Operator::new(&house, house.root()).await;
+    let text = "{% do salt['saltutil.runner']('event.send', arg=['a/b']) %}\na:\n  match: '*'\n";
+    let source = Source::Text { name: "o.sls".into(), text: text.into() };
+    let fault = root.plan(&Orchestration { source, ..Orchestration::default() }).await.unwrap_err();
+    assert!(fault.message.contains("templates are rendered before anything runs"), "{}", fault.message);
+    let text = "a:\n  match: '*'\n  timeout: 30h\n";
+    let source = Source::Text { name: "o.sls".into(), text: text.into() };
+    let fault = root.plan(&Orchestration { source, ..Orchestration::default() }).await.unwrap_err();
+    assert!(fault.message.contains("longer than a day") && fault.message.contains("o.sls:1:1"), "{}", fault.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_over_soon_starts_nothing() {
+    let house = House::new().await;
+    let mut db = house.minion("db1", true).await;
+    let mut root = Operator::new(&house, house.root()).await;
+    // The request of the tests is good for a minute from then on.
+    root.now = root.now.saturating_sub(45_000_000);
+    let fault = root.run(Orchestration::default()).await.unwrap_err();
+    assert!(fault.message.contains("over in less than"), "{}", fault.message);
+    assert!(db.try_recv().is_err());
 }

@@ -35,8 +35,8 @@ use crate::{
     store::{JobRecord, Store, StoreError},
 };
 use live::{Again, LiveJob, verdict};
-pub(crate) use run::fault;
 pub use run::{Part, Started};
+pub(crate) use run::{fault, tree_gone};
 pub use watch::{Note, Watch};
 
 /// Jobs whose pairs have not all ended, at once.
@@ -398,6 +398,13 @@ impl Jobs {
             None => Vec::new(),
         };
         Ok(Some((JobDetail { row, ends: Vec::new(), open, revisions }, ended)))
+    }
+
+    /// The jobs that are open, oldest first.
+    pub fn open_ids(&self) -> Vec<JobId> {
+        let mut ids: Vec<JobId> = self.table().live.keys().copied().collect();
+        ids.sort();
+        ids
     }
 
     /// Jobs that were recorded since this master began.

@@ -196,9 +196,9 @@ impl Jobs {
         if !needs_tree(&request.function, &request.args) {
             return Ok(None);
         }
-        // All stages of an orchestration, unless the roots have changed too often since.
-        if let Some(tree) = of_whole.filter(|tree| self.files.tree(tree).is_some()) {
-            return Ok(Some(tree));
+        // One tree for all stages of an orchestration.
+        if let Some(tree) = of_whole {
+            return self.files.tree(&tree).map(|_| Some(tree)).ok_or_else(|| tree_gone(&tree));
         }
         let failed = |why: Unanswered| fault(FaultKind::Store, format!("the state files: {why}"), None);
         let snapshot = self.files.current().await.map_err(failed)?;
@@ -256,6 +256,14 @@ fn record(
         parent,
         step,
     }
+}
+
+/// What is said of a stage whose tree cannot be had any more.
+pub(crate) fn tree_gone(tree: &Hash) -> Fault {
+    let brief: String = tree.to_string().chars().take(12).collect();
+    let message = format!("the state files that the orchestration began with (tree {brief}) are not kept any more");
+    let hint = "they have changed since, and the master was restarted or they changed many times: `--resume` goes on with those of now";
+    fault(FaultKind::NotFound, message, Some(hint.to_owned()))
 }
 
 /// Modules whose functions read the state tree.

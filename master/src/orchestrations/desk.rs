@@ -11,9 +11,10 @@ use proto::{
     Args, JobId, MinionId, Outcome, Request, RunOptions, Value, event,
     job::PairEnd,
     message::{
-        Absent, Fault, FaultKind,
+        Absent, Fault, FaultKind, OperatorEntry,
         orchestration::{Call, StageEvent},
     },
+    sign::PublicKey,
 };
 use tokio::{
     runtime::Handle,
@@ -22,6 +23,7 @@ use tokio::{
 
 use super::live::Live;
 use crate::{
+    clock,
     jobs::{self, Part, Started},
     server::Master,
     store::StoreError,
@@ -31,6 +33,8 @@ use crate::{
 /// Children of the past whose minions answered long ago are read from the store; a return that is
 /// on its way to the disk is asked for again so often, 100 ms apart.
 const TRIES: usize = 600;
+/// How long an operator's request must still be good for when a job is made of it, in microseconds.
+const LAST: u64 = 10_000_000;
 /// Targets that nobody matches for which something like them is looked for: that is slow.
 const HINTS: usize = 5;
 
@@ -38,12 +42,26 @@ const HINTS: usize = 5;
 pub struct Desk {
     pub master: Arc<Master>,
     pub runtime: Handle,
+    /// The operator on whose word all is done.
+    pub asker: PublicKey,
     pub live: Option<Arc<Live>>,
 }
 
 impl Desk {
     fn live(&self) -> Result<&Arc<Live>, Refused> {
         self.live.as_ref().ok_or_else(|| Refused::Other("nothing is run for a plan".into()))
+    }
+
+    /// The same for another part of it.
+    pub fn again(&self) -> Self {
+        let Self { master, runtime, asker, live } = self;
+        Self { master: master.clone(), runtime: runtime.clone(), asker: *asker, live: live.clone() }
+    }
+
+    /// The operator as the rules know them now.
+    pub fn operator(&self) -> Result<OperatorEntry, Refused> {
+        let operator = self.master.operators.by_key(&self.asker);
+        operator.ok_or_else(|| Refused::Other("the operator who started this is none any more".into()))
     }
 
     /// Waits for something, unless the orchestration is killed meanwhile.
@@ -70,10 +88,13 @@ impl Desk {
             return Ok(Child { jid, expected, absent });
         }
         let jid = jobs.next_jid();
-        let operator = master.operators.by_key(&live.authority.key);
-        let operator = operator.ok_or_else(|| {
-            Refused::Other(format!("{} is no operator (any more), who started the orchestration", live.operator))
-        })?;
+        let operator = self.operator()?;
+        let left = live.valid_until.saturating_sub(clock::now());
+        if left < LAST {
+            let hint = format!("`--resume {}` goes on from here with a new one", live.jid);
+            let why = format!("the request that {} signed is no longer good: it was for a day", live.operator);
+            return Err(Refused::Other(format!("{why}\n  hint: {hint}")));
+        }
         let id = step.split("_|-").nth(1).unwrap_or(step);
         let request = Request {
             nonce: rand::random(),
@@ -192,6 +213,10 @@ impl Fleet for Desk {
     fn call(&self, step: &str, side: Side, function: &str, args: &Args) -> Result<Value, Refused> {
         self.live()?.alive()?;
         super::runners::call(self, step, side, function, args)
+    }
+
+    fn look(&self, side: Side, function: &str, args: &Args) -> Result<Value, Refused> {
+        super::runners::look(self, side, function, args)
     }
 
     fn pause(&self, step: &str, length: Duration) -> Result<(), Refused> {

@@ -5,8 +5,10 @@
 //! them are taken up: known rows are not run for again, a step whose job is known follows that one,
 //! the rest runs ([`Orchestrations::take_up`]).
 
+mod calls;
 mod desk;
 mod here;
+mod host;
 mod live;
 mod runners;
 mod work;
@@ -19,7 +21,7 @@ use std::{
     },
 };
 
-use orchestrate::{plan, run, saved};
+use orchestrate::{plan, room, run, saved};
 use proto::{
     Hash, JobId, Request, codec, event,
     message::{
@@ -36,7 +38,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 use crate::{
     access, clock,
     files::Snapshot,
-    jobs::fault,
+    jobs::{self, fault},
     server::{Caller, Master},
     store::{JobRecord, StoreError},
 };
@@ -48,6 +50,8 @@ use work::{Kept, Scene};
 
 /// The largest source, with all that goes with it: it travels with each job of a stage.
 const LARGEST: usize = 256 * 1024;
+/// How long the request of an orchestration must be good for when it begins, in microseconds.
+const LEAST: u64 = 30_000_000;
 /// Stands among the rows of a killed orchestration, with who did it: a crash does not bring it back.
 const KILLED: &str = "__killed__";
 /// Orchestrations at once: each has threads.
@@ -103,7 +107,7 @@ impl Orchestrations {
 /// Why it could not be done at all.
 pub async fn plan(master: &Arc<Master>, caller: &Caller, wanted: Orchestration) -> Result<Plan, Fault> {
     access::permit_admin(&caller.operator, ORCHESTRATE)?;
-    Ok(prepare(master, wanted).await?.plan)
+    Ok(prepare(master, caller, wanted).await?.plan)
 }
 
 /// Records an orchestration and lets it run.
@@ -118,8 +122,12 @@ pub async fn start(master: &Arc<Master>, caller: &Caller, signed: Signed) -> Res
     }
     let request = master.jobs.verify(&caller.operator, &signed, clock::now())?;
     let wanted = orchestration_of(&request)?;
+    if request.valid_until < clock::now() + LEAST {
+        let hint = "an orchestration's stages are run on the word of its request: sign one that is good for a day";
+        return Err(usage("the request will be over in less than half a minute".into(), Some(hint.to_owned())));
+    }
     let concurrent = wanted.concurrent;
-    let prepared = prepare(master, wanted).await?;
+    let prepared = prepare(master, caller, wanted).await?;
     let jid = master.jobs.next_jid();
     let Prepared { kept, steps, plan, known, snapshot } = prepared;
     let record = Arc::new(JobRecord {
@@ -190,7 +198,7 @@ struct Earlier {
     rows: HashMap<String, Row>,
 }
 
-async fn prepare(master: &Arc<Master>, mut wanted: Orchestration) -> Result<Prepared, Fault> {
+async fn prepare(master: &Arc<Master>, caller: &Caller, mut wanted: Orchestration) -> Result<Prepared, Fault> {
     let earlier = match wanted.resume {
         Some(jid) => Some(earlier(master, jid).await?),
         None => None,
@@ -206,24 +214,23 @@ async fn prepare(master: &Arc<Master>, mut wanted: Orchestration) -> Result<Prep
             ..wanted
         };
     }
-    let snapshot = snapshot(master, None).await?;
-    let (master, runtime) = (master.clone(), Handle::current());
-    let compiled = tokio::task::spawn_blocking(move || compile(master, runtime, wanted, earlier.as_ref(), snapshot));
+    let snapshot = newest(master).await?;
+    let desk = Desk { master: master.clone(), runtime: Handle::current(), asker: caller.operator.key, live: None };
+    let compiled = tokio::task::spawn_blocking(move || compile(desk, wanted, earlier.as_ref(), snapshot));
     compiled
         .await
         .unwrap_or_else(|_| Err(usage("compiling the orchestration failed; the master's log says more".into(), None)))
 }
 
 fn compile(
-    master: Arc<Master>,
-    runtime: Handle,
+    desk: Desk,
     wanted: Orchestration,
     earlier: Option<&Earlier>,
     snapshot: Arc<Snapshot>,
 ) -> Result<Prepared, Fault> {
     let saltenv = wanted.saltenv.clone().unwrap_or_else(|| "base".into());
-    let desk = Desk { master, runtime, live: None };
     let scene = Scene::new(desk, snapshot.clone(), &saltenv, wanted.pillar.clone(), wanted.test);
+    let scene = scene.map_err(|why| usage(why.to_string(), None))?;
     let steps = scene.compile(&wanted.source, &saltenv).map_err(|problems| {
         let text = diag::render_all(&problems, false);
         usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned(), None)
@@ -281,11 +288,15 @@ async fn rows(master: &Master, jid: JobId) -> Result<HashMap<String, Row>, Fault
     Ok(rows.into_iter().filter_map(|(tag, row)| Some((tag, serde_json::from_str(&row).ok()?))).collect())
 }
 
-/// The tree of this name if it is still kept, else the newest.
-async fn snapshot(master: &Master, tree: Option<Hash>) -> Result<Arc<Snapshot>, Fault> {
-    if let Some(kept) = tree.and_then(|tree| master.files.tree(&tree)) {
-        return Ok(kept);
-    }
+/// The tree of this name, if it is still kept.
+async fn pinned(master: &Master, tree: Option<Hash>) -> Result<Arc<Snapshot>, Fault> {
+    // A master that has just started looks at the files first: they may be what they were.
+    let newest = newest(master).await?;
+    let Some(tree) = tree.filter(|tree| *tree != newest.hash) else { return Ok(newest) };
+    master.files.tree(&tree).ok_or_else(|| jobs::tree_gone(&tree))
+}
+
+async fn newest(master: &Master) -> Result<Arc<Snapshot>, Fault> {
     let newest = master.files.current().await;
     newest.map_err(|why| fault(FaultKind::Store, format!("the state files: {why}"), None))
 }
@@ -366,7 +377,14 @@ async fn take_up_one(master: &Arc<Master>, record: JobRecord, text: &str) -> Res
         .map_err(|error| stored(StoreError(error.to_string())))?;
     let known = rows(master, record.jid).await?;
     let children = master.store.children(record.jid).await.map_err(stored)?;
-    let snapshot = snapshot(master, record.tree).await?;
+    // Without its tree, what needs none goes on, and what does says so.
+    let snapshot = match pinned(master, record.tree).await {
+        Ok(snapshot) => snapshot,
+        Err(why) => {
+            tracing::warn!(jid = %record.jid, why = why.message, "an orchestration goes on without its files");
+            newest(master).await?
+        }
+    };
     tracing::info!(jid = %record.jid, name = kept.name, ended = known.len(), steps = steps.len(), "goes on with an orchestration");
     let live = Arc::new(Live::new(born(&record, &kept, request.valid_until, steps, children)));
     for step in &live.steps {
@@ -417,6 +435,7 @@ fn value(master: &Master, steps: &[Step], rows: &HashMap<String, Row>) -> proto:
         shown.filter_map(|step| Some((step.chunk.tag(), (step.chunk.clone(), rows.get(&step.chunk.tag())?.clone()))));
     let mut results: states::run::Results = known.collect();
     results.sort_by(|_, (_, a), _, (_, b)| a.number.cmp(&b.number));
+    room::fit_all(&mut results);
     run::to_value(work::master_id(&master.name).as_str(), &results)
 }
 
@@ -439,13 +458,16 @@ pub async fn detail(master: &Master, jid: JobId) -> Result<Option<OrchestrationD
     let rows = rows(master, jid).await?;
     let children = master.store.children(jid).await.map_err(stored)?;
     let steps = kept.steps().unwrap_or_default();
+    let share = room::share(kept.plan.stages.len());
+    let shown = |tag: &str, chunk| {
+        let mut row = rows.get(tag)?.clone();
+        room::fit_row(&mut row, share);
+        Some(row.to_value(chunk))
+    };
     let stages = kept.plan.stages.iter().map(|stage| {
         let chunk = steps.iter().map(|step| &step.chunk).find(|chunk| chunk.tag() == stage.tag);
         let of = children.iter().filter(|(tag, _)| tag.starts_with(&stage.tag));
-        StageDetail {
-            jobs: of.map(|(_, jid)| *jid).collect(),
-            row: chunk.and_then(|chunk| Some(rows.get(&stage.tag)?.to_value(chunk))),
-        }
+        StageDetail { jobs: of.map(|(_, jid)| *jid).collect(), row: chunk.and_then(|chunk| shown(&stage.tag, chunk)) }
     });
     let outcome = row.ends.first().map(|(outcome, _)| *outcome);
     Ok(Some(OrchestrationDetail { stages: stages.collect(), row, plan: kept.plan, outcome }))

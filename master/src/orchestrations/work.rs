@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use orchestrate::{Director, Fleet, fleet::Refused, run, saved};
+use orchestrate::{Director, Fleet, fleet::Refused, room, run, saved};
 use proto::{
-    Map, MinionId, Outcome, Value, event, message::orchestration::OrchestrationEnd, message::orchestration::Source,
+    Args, Map, MinionId, Outcome, Value, event, message::orchestration::OrchestrationEnd,
+    message::orchestration::Source,
 };
 use serde_json::json;
 use states::{
@@ -22,7 +23,7 @@ use states::{
 };
 use tokio::runtime::Handle;
 
-use super::{desk::Desk, here::Here, live::Live};
+use super::{calls, desk::Desk, here::Here, host, live::Live};
 use crate::{
     files::{PillarTree, Snapshot},
     pillar::{
@@ -44,24 +45,29 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// `tree` is what the sources come from.
-    pub fn new(desk: Desk, tree: Arc<Snapshot>, saltenv: &str, pillar: Map, test: bool) -> Self {
+    /// `tree` is what the sources come from; `given` stands before what pillar says of the master.
+    ///
+    /// # Errors
+    /// The master's pillar cannot be compiled.
+    pub fn new(desk: Desk, tree: Arc<Snapshot>, saltenv: &str, given: Map, test: bool) -> Result<Self, Refused> {
         let host = desk.master.name.clone();
         let id = master_id(&host);
-        let grains = json!({"id": id, "host": host, "nodename": host, "localhost": host, "kernel": "Linux"});
+        let grains = host::grains(id.as_str(), &host);
+        let pillar = desk.runtime.block_on(desk.master.pillars.of_master(&id, grains.clone(), saltenv, given));
+        let pillar = pillar.map_err(Refused::Other)?;
         let opts = json!({
             "id": id, "__role": "master", "file_client": "local", "saltenv": saltenv, "test": test,
             "renderer": "jinja|yaml",
         });
-        Self {
+        Ok(Self {
             id,
-            here: Here(look::Master { grains: map(grains) }),
+            here: Here(look::Master { grains }),
             tree: PillarTree::new(tree),
             opts: map(opts),
             pillar,
-            functions: Allowed::new(Vec::new()),
+            functions: Allowed::new(Vec::new()).with(calls::TABLE),
             director: Director(Arc::new(desk)),
-        }
+        })
     }
 
     pub fn fleet(&self) -> &dyn Fleet {
@@ -131,10 +137,14 @@ pub fn begin(master: Arc<Master>, live: Arc<Live>, tree: Arc<Snapshot>, known: H
 }
 
 fn work(master: &Arc<Master>, runtime: &Handle, live: &Arc<Live>, tree: Arc<Snapshot>, known: HashMap<String, Row>) {
-    let desk = Desk { master: master.clone(), runtime: runtime.clone(), live: Some(live.clone()) };
-    let scene = Scene::new(desk, tree, &live.saltenv, live.pillar.clone(), live.test);
     let shown = |chunk: &Chunk, row: &Row| ended(master, runtime, live, chunk, row);
-    let results = scene.run(&live.steps, live.test, known, &shown);
+    let asker = live.authority.key;
+    let desk = Desk { master: master.clone(), runtime: runtime.clone(), asker, live: Some(live.clone()) };
+    let mut results = match Scene::new(desk, tree, &live.saltenv, live.pillar.clone(), live.test) {
+        Ok(scene) => scene.run(&live.steps, live.test, known, &shown),
+        // It was well when the whole was planned.
+        Err(why) => none_ran(&live.steps, known, &why, &shown),
+    };
     master.orchestrations.stay();
     let failed = results.values().any(|(_, row)| row.failed());
     let outcome = match (live.was_killed(), failed) {
@@ -142,6 +152,7 @@ fn work(master: &Arc<Master>, runtime: &Handle, live: &Arc<Live>, tree: Arc<Snap
         (false, true) => Outcome::Failed,
         (false, false) => Outcome::Ok,
     };
+    room::fit_all(&mut results);
     let value = run::to_value(master_id(&master.name).as_str(), &results);
     while let Err(error) = runtime.block_on(master.store.orchestrated(live.jid, outcome)) {
         tracing::error!(%error, jid = %live.jid, "cannot write down how the orchestration ended; trying again");
@@ -154,6 +165,20 @@ fn work(master: &Arc<Master>, runtime: &Handle, live: &Arc<Live>, tree: Arc<Snap
     master.events.send(event::run_ret(live.jid), data);
     master.orchestrations.remove(live.jid);
     live.over(&Arc::new(OrchestrationEnd { jid: live.jid, outcome, value }));
+}
+
+/// The rows of steps that cannot be run for.
+fn none_ran(steps: &[Step], mut known: HashMap<String, Row>, why: &Refused, shown: states::run::Shown<'_>) -> Results {
+    let row = |step: &Step| {
+        let tag = step.chunk.tag();
+        let row = known.remove(&tag).unwrap_or_else(|| {
+            let row = Row::not_run(false, why.to_string());
+            shown(&step.chunk, &row);
+            row
+        });
+        (tag, (step.chunk.clone(), row))
+    };
+    steps.iter().filter(|step| !step.trial).map(row).collect()
 }
 
 /// A step has ended: written down before anything that builds on it is.
@@ -191,10 +216,9 @@ pub fn nested(desk: &Desk, step: &str, mods: Vec<String>, saltenv: &str, pillar:
         return Err(Refused::Other("orchestrations are nested too deeply".into()));
     }
     let live = desk.live.clone().ok_or_else(|| Refused::Other("nothing is run for a plan".into()))?;
-    let tree =
-        desk.runtime.block_on(super::snapshot(&desk.master, live.tree)).map_err(|why| Refused::Other(why.message))?;
-    let inner = Desk { master: desk.master.clone(), runtime: desk.runtime.clone(), live: Some(live.clone()) };
-    let mut scene = Scene::new(inner, tree, saltenv, pillar.clone(), live.test);
+    let tree = desk.runtime.block_on(super::pinned(&desk.master, live.tree));
+    let tree = tree.map_err(|why| Refused::Other(why.message))?;
+    let mut scene = Scene::new(desk.again(), tree, saltenv, pillar.clone(), live.test)?;
     let steps = scene
         .compile(&Source::Sls(mods), saltenv)
         .map_err(|problems| Refused::Other(diag::render_all(&problems, false)))?;
@@ -202,6 +226,20 @@ pub fn nested(desk: &Desk, step: &str, mods: Vec<String>, saltenv: &str, pillar:
     let results = scene.run(&steps, live.test, HashMap::new(), &|_, _| ());
     live.alive()?;
     Ok(run::to_value(master_id(&desk.master.name).as_str(), &results))
+}
+
+/// A function that only reads, called on the master itself.
+pub fn read_here(desk: &Desk, function: &str, args: Args) -> Result<Value, Refused> {
+    let tree = desk.runtime.block_on(super::newest(&desk.master)).map_err(|why| Refused::Other(why.message))?;
+    let scene = Scene::new(desk.again(), tree, "base", Map::new(), false)?;
+    scene.with(|context| {
+        let found = context.functions.find(function);
+        let found = found.ok_or_else(|| {
+            let why = format!("{function} is no function that only reads, and the master runs no others");
+            Refused::Other(format!("{why}\n  hint: have a minion on the master's host, and call it with salt.function"))
+        })?;
+        (found.call)(context, args).map_err(|why| Refused::Other(why.to_string()))
+    })
 }
 
 /// The fleet for steps within a step: all is told and kept as that one's.
@@ -245,6 +283,9 @@ impl Fleet for Nested {
         args: &proto::Args,
     ) -> Result<Value, Refused> {
         self.outer.call(&self.name(step), side, function, args)
+    }
+    fn look(&self, side: orchestrate::fleet::Side, function: &str, args: &proto::Args) -> Result<Value, Refused> {
+        self.outer.look(side, function, args)
     }
     fn pause(&self, step: &str, length: Duration) -> Result<(), Refused> {
         self.outer.pause(&self.name(step), length)

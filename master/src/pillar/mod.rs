@@ -119,6 +119,33 @@ impl Pillars {
         Ok(compiled.bytes)
     }
 
+    /// The pillar of the master itself, as orchestrations see it; what is `given` stands before it.
+    ///
+    /// # Errors
+    /// It cannot be compiled, for people.
+    pub async fn of_master(&self, id: &MinionId, grains: Map, saltenv: &str, given: Map) -> Result<Map, String> {
+        let env = saltenv.parse().ok();
+        let wanted = Wanted { saltenv: env, ..Wanted::default() };
+        let tree = self.tree().await.map_err(|why| format!("the pillar files: {why}"))?;
+        let opts = self.opts(id, &wanted);
+        let order = Order { minion: id.clone(), grains, opts, tree, overrides: given };
+        let compiled = self.workers.compile(order).await.map_err(|why| format!("the pillar of {id}: {why}"))?;
+        let pillar = codec::decode::<Map>(&compiled.bytes, codec::Limits::MESSAGE);
+        let pillar = pillar.map_err(|why| format!("the pillar of {id}: {why}"))?;
+        match pillar.get("_errors").and_then(serde_json::Value::as_array) {
+            Some(errors) => {
+                let errors: Vec<String> = errors.iter().map(states::value::python_str).collect();
+                Err(format!("the pillar of {id} has errors:\n{}", errors.join("\n")))
+            }
+            None => Ok(pillar),
+        }
+    }
+
+    /// What templates of pillar see of the master's configuration.
+    pub fn options(&self) -> &Map {
+        &self.settings.opts
+    }
+
     /// Compiles the pillars that are not known yet, as far as that is done soon: for targets that
     /// look at pillar.
     pub async fn learn(&self) {

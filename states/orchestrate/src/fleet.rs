@@ -103,6 +103,14 @@ pub trait Fleet: Send + Sync {
     /// Calls a runner or wheel function.
     fn call(&self, step: &str, side: Side, function: &str, args: &proto::Args) -> Result<Value, Refused>;
 
+    /// Calls a runner or wheel function that only looks, for a template.
+    ///
+    /// # Errors
+    /// It does more than look, is not known or not permitted, or has failed.
+    fn look(&self, _side: Side, function: &str, _args: &proto::Args) -> Result<Value, Refused> {
+        Err(Refused::Other(format!("{function} is not available here")))
+    }
+
     /// A pause of a step; none where an interruption is made up for.
     ///
     /// # Errors

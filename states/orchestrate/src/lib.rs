@@ -22,3 +22,4 @@ mod wish;
 
 pub use director::Director;
 pub use fleet::Fleet;
+pub use wish::target;
