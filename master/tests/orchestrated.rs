@@ -56,6 +56,14 @@ http.query:
 key.accept:
   salt.wheel:
     - match: nobody
+changed by what failed:
+  test.nop:
+    - onchanges:
+      - salt: http.query
+only if:
+  test.succeed_with_changes:
+    - onlyif:
+      - fun: test.true
 ";
 
 impl House {
@@ -348,6 +356,8 @@ async fn orchestrate_sls_sees_the_master_and_calls_its_functions() {
     assert_eq!(row("saltutil.sync_all")["result"], true);
     assert_eq!((row("key.accept")["result"].clone(), gave("key.accept")), (json!(true), json!({})));
     assert_eq!(row("http.query")["result"], false, "what there is not is refused, with what to do instead");
+    assert_eq!(row("only if")["comment"], "Success!");
+    assert_eq!(row("http.query")["changes"], json!({}));
     assert!(row("http.query")["comment"].as_str().unwrap().contains("on a minion with salt.function"));
 }
 

@@ -38,7 +38,24 @@ pub static TABLE: &[Function] = &[
         effect: Effect::Reads,
         call: |context, args| by_name(context, Side::Wheel, args),
     },
+    plain("test.echo", "Gives its argument back.", &[need("text")], |_, args| {
+        let text = args.positional.into_iter().next().or_else(|| args.named.get("text").cloned());
+        text.ok_or_else(|| CallError::arguments("the argument text is missing"))
+    }),
+    plain("test.false", "Gives `false`.", &[], |_, _| Ok(false.into())),
+    plain("test.ping", "Gives `true`.", &[], |_, _| Ok(true.into())),
+    plain("test.true", "Gives `true`.", &[], |_, _| Ok(true.into())),
 ];
+
+/// Functions that read nothing of a host, and that conditions and `fail_function` are made of.
+const fn plain(
+    name: &'static str,
+    doc: &'static str,
+    params: &'static [Param],
+    call: fn(&Context<'_>, Args) -> Result<Value, CallError>,
+) -> Function {
+    Function { name, doc, params, effect: Effect::Reads, call }
+}
 
 fn look(context: &Context<'_>, side: Side, name: &str, args: &Args) -> Result<Value, CallError> {
     let beyond = context.agent.and_then(states::call::Agent::beyond);

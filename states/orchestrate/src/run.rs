@@ -23,7 +23,14 @@ pub fn compile(context: &Context<'_>, source: &Source, saltenv: &str) -> Result<
     let steps = states::stack::deep(|| match source {
         Source::Sls(names) => {
             let options = Options { saltenv: Some(saltenv.to_owned()), ..Options::default() };
-            Compiler::new(context).low_of(names, &options)
+            let steps = Compiler::new(context).low_of(names, &options)?;
+            if steps.is_empty() {
+                let message = format!("there is nothing to do in {}: no states", names.join(", "));
+                return Err(vec![
+                    Diagnostic::new(message).hint("as with Salt, an orchestration without states has failed"),
+                ]);
+            }
+            Ok(steps)
         }
         Source::Overstate(path) => {
             let text = Renderer::new(context).source(saltenv, path).map_err(|why| vec![*why])?;

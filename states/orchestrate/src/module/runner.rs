@@ -52,11 +52,12 @@ pub fn wheel(of: &Call<'_>) -> Result<Plan, StateError> {
 fn one(of: &Call<'_>, side: Side, word: &'static str) -> Result<Plan, StateError> {
     let (fleet, step, name, args) = (fleet(of)?, step(of), of.name(), arguments(of.low));
     would(of, format!("{word} function '{name}' would be executed."), move || {
-        let (result, value) = match fleet.call(&step, side, &name, &args) {
-            Ok(value) => (succeeded(&value), value),
+        let value = match fleet.call(&step, side, &name, &args) {
+            Ok(value) => value,
             Err(why @ Refused::Killed(_)) => return Err(why.into()),
-            Err(why) => (false, Value::String(why.to_string())),
+            Err(why) => return Ok(Done::failed(format!("{word} function '{name}' failed.\n{why}"), Map::new())),
         };
+        let result = succeeded(&value);
         let comment = match (result, value.as_str()) {
             (true, _) => format!("{word} function '{name}' executed."),
             (false, Some(why)) => format!("{word} function '{name}' failed.\n{why}"),

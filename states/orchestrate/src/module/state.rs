@@ -16,6 +16,7 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
     let (fleet, step, low, test) = (fleet(of)?, step(of), of.low.clone(), of.test);
     let rules = wish::rules(&low)?;
     let (call, options) = wish::call(&low, test)?;
+    let own_test = !test && low.get("test").is_some_and(states::functions::truth);
     now_or_then(of, move || {
         retried(&low, &*fleet, &step, || {
             let child = match fleet.publish(&step, &call, &options) {
@@ -29,6 +30,10 @@ pub fn plan(of: &Call<'_>) -> Result<Plan, StateError> {
             let gathered = gather(&*fleet, &step, &child, &rules)?;
             let mut done = verdict(&gathered, &rules);
             done.more.insert("__jid__".into(), child.jid.to_string().into());
+            // A stage that is a dry run by itself has done nothing of what it tells.
+            if own_test && done.result && !done.changes.is_empty() {
+                done.more.insert("undecided".into(), true.into());
+            }
             Ok(done)
         })
     })
@@ -42,9 +47,12 @@ pub fn verdict(gathered: &Gathered, rules: &Rules) -> Done {
     }
     let total = gathered.targeted.len();
     for (minion, why) in &gathered.silent {
-        tally.changes.insert(minion.to_string(), Value::Bool(false));
         tally.details.push(format!("{minion}: {why}"));
-        if rules.expect.is_none() && rules.expect_minions != Some(false) && !rules.forgives(minion) {
+        if rules.expect_minions == Some(false) {
+            continue;
+        }
+        tally.changes.insert(minion.to_string(), Value::Bool(false));
+        if rules.expect.is_none() && !rules.forgives(minion) {
             tally.failed.push(minion.to_string());
         }
     }
