@@ -154,47 +154,77 @@ fn act(
     }
     let action = if run { Action::Start } else { Action::Stop };
     let went = if service.now.running == run { Ok(()) } else { service.manager.act(host, action, name) };
-    if let Some(seconds) = delay.filter(|_| went.is_ok()) {
-        thread::sleep(Duration::from_secs(seconds));
-    }
-    let after = service.manager.status(host, name)?;
-    let good = went.is_ok() && after.running == run;
-    let mut changes = Map::new();
-    if after.running != service.now.running || !good {
-        changes.insert(name.clone(), after.running.into());
-    }
-    let mut comment = match (good, run) {
-        (true, true) => format!("Started service {name}"),
-        (true, false) => format!("Service {name} was killed"),
-        (false, true) => format!("Service {name} failed to start"),
-        (false, false) => format!("Service {name} failed to die"),
+    let mut done = match went {
+        // With systemd, what does not start is not enabled either.
+        Err(why) if run && service.manager == Manager::Systemd => return Err(why),
+        Err(why) => Done::failed(format!("Service {name} failed to {}\n{why}", verb(run)), Map::new()),
+        Ok(()) => {
+            delay.into_iter().for_each(|seconds| thread::sleep(Duration::from_secs(seconds)));
+            toggled(service, &service.manager.status(host, name)?, run)
+        }
     };
     if let Some(enable) = enable {
-        let turned = enable != after.enabled;
-        if turned {
-            service.manager.act(host, if enable { Action::Enable } else { Action::Disable }, name)?;
-            changes.entry(name.clone()).or_insert(true.into());
-        }
-        let (word, state) =
-            (if enable { "enabled" } else { "disabled" }, if after.running { "running" } else { "dead" });
-        comment = match turned {
-            true => format!("Service {name} has been {word}, and is {state}"),
-            false => format!("Service {name} is already {word}, and is {state}"),
-        };
+        let running = if done.result { run } else { !run };
+        done = with_boot(doing, service, enable, running, done)?;
     }
-    if let Some(seconds) = delay {
-        comment.push_str(&format!("\nDelayed return for {seconds} seconds"));
+    if let Some(seconds) = delay.filter(|_| run && done.result) {
+        done.comment.push_str(&format!("\nDelayed return for {seconds} seconds"));
     }
-    if let Err(why) = went {
-        comment.push_str(&format!("\n{why}"));
+    Ok(done)
+}
+
+fn verb(run: bool) -> &'static str {
+    if run { "start" } else { "die" }
+}
+
+/// What a start or stop came to that the manager did not complain of.
+fn toggled(service: &Service, after: &Status, run: bool) -> Done {
+    let name = &service.name;
+    let mut changes = Map::new();
+    if after.running != service.now.running || after.enabled != service.now.enabled {
+        changes.insert(name.clone(), after.running.into());
     }
-    Ok(Done { result: good, ..Done::new(comment, changes) })
+    match (after.running == run, run) {
+        (true, true) => Done::new(format!("Started service {name}"), changes),
+        (true, false) => Done::new(format!("Service {name} was killed"), changes),
+        (false, _) => Done::failed(format!("Service {name} failed to {}", verb(run)), changes),
+    }
+}
+
+/// Has it start with the host or not, after it was started or stopped: the comment is then about this.
+fn with_boot(
+    doing: &Doing<'_>,
+    service: &Service,
+    enable: bool,
+    running: bool,
+    done: Done,
+) -> Result<Done, StateError> {
+    let (host, name) = (doing.host, &service.name);
+    let word = if enable { "enabled" } else { "disabled" };
+    let state = if running { "running" } else { "dead" };
+    let before = service.manager.status(host, name)?;
+    if before.enabled == enable {
+        return Ok(Done { comment: format!("Service {name} is already {word}, and is {state}"), ..done });
+    }
+    if let Err(why) = service.manager.act(host, if enable { Action::Enable } else { Action::Disable }, name) {
+        let how = if enable { "start" } else { "not start" };
+        let comment = format!("Failed when setting service {name} to {how} at boot, and is {state}\n{why}");
+        return Ok(Done { result: false, comment, ..done });
+    }
+    // Some services cannot be turned: that is no change.
+    let turned = service.manager.status(host, name)?.enabled == enable;
+    let changes = if turned { service.named() } else { Map::new() };
+    Ok(Done { comment: format!("Service {name} has been {word}, and is {state}"), changes, ..done })
 }
 
 /// Only whether it starts with the host.
 fn set_boot(service: Service, enable: bool) -> Result<Plan, StateError> {
     let word = if enable { "enabled" } else { "disabled" };
     let (name, changes) = (service.name.clone(), service.named());
+    if service.now.fixed {
+        // Nobody can turn it: each run of Salt's tries, and changes nothing.
+        return Plan::keep(format!("Service {name} has been {word}, and is in the desired state"));
+    }
     Plan::change(format!("Service {name} set to be {word}"), changes.clone(), move |doing| {
         service.manager.act(doing.host, if enable { Action::Enable } else { Action::Disable }, &name)?;
         Ok(Done::new(format!("Service {name} has been {word}, and is in the desired state"), changes))

@@ -17,7 +17,10 @@ pub enum Manager {
 pub struct Status {
     pub available: bool,
     pub running: bool,
+    /// Whether it starts with the host, or is part of what does.
     pub enabled: bool,
+    /// It cannot be enabled or disabled: others start it.
+    pub fixed: bool,
     pub masked: bool,
 }
 
@@ -69,7 +72,7 @@ impl Manager {
                 let enabled = listed.lines().any(|line| openrc_enabled(line, name));
                 let available = look.stat(format!("/etc/init.d/{name}").as_ref()).is_ok();
                 let running = available && probe(look, &program(&["rc-service", name, "status"]))?.code == 0;
-                Ok(Status { available, running, enabled, masked: false })
+                Ok(Status { available, running, enabled, ..Status::default() })
             }
             Self::Scripts => {
                 let available = look.stat(format!("/etc/init.d/{name}").as_ref()).is_ok();
@@ -77,7 +80,7 @@ impl Manager {
                 let level = |level: u8| look.list(format!("/etc/rc{level}.d").as_ref()).unwrap_or_default();
                 let starts = |link: &String| link.starts_with('S') && link.get(3..) == Some(name);
                 let enabled = (2..=5).any(|number| level(number).iter().any(starts));
-                Ok(Status { available, running, enabled, masked: false })
+                Ok(Status { available, running, enabled, ..Status::default() })
             }
         }
     }
@@ -162,8 +165,12 @@ fn systemd_status(said: &str) -> Status {
     Status {
         available: !matches!(value("LoadState"), "not-found" | ""),
         running: matches!(value("ActiveState"), "active" | "reloading" | "activating"),
-        enabled: matches!(file, "enabled" | "enabled-runtime" | "alias" | "static" | "indirect" | "generated")
-            && !matches!(file, "static" | "indirect"),
+        // Those of which `systemctl is-enabled` says yes.
+        enabled: matches!(
+            file,
+            "enabled" | "enabled-runtime" | "alias" | "static" | "indirect" | "generated" | "transient"
+        ),
+        fixed: matches!(file, "static" | "generated" | "transient"),
         masked: file.starts_with("masked") || value("LoadState") == "masked",
     }
 }
@@ -180,7 +187,9 @@ mod tests {
     #[test]
     fn output_of_the_real_tools_is_read() {
         let on = systemd_status("LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n");
-        assert_eq!(on, Status { available: true, running: true, enabled: true, masked: false });
+        assert_eq!(on, Status { available: true, running: true, enabled: true, ..Status::default() });
+        let fixed = systemd_status("LoadState=loaded\nActiveState=inactive\nUnitFileState=static\n");
+        assert!(fixed.enabled && fixed.fixed);
         let none = systemd_status("LoadState=not-found\nActiveState=inactive\nUnitFileState=\n");
         assert_eq!(none, Status::default());
         assert!(systemd_status("LoadState=masked\nActiveState=inactive\nUnitFileState=masked\n").masked);
