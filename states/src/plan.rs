@@ -67,6 +67,8 @@ pub struct Doing<'a> {
     pub context: &'a Context<'a>,
     /// The low chunk.
     pub low: &'a Map,
+    /// Whether anything is done at all: false where a dry run only notes what would be there.
+    pub is_real: bool,
 }
 
 impl Doing<'_> {

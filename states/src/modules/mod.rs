@@ -2,12 +2,15 @@
 
 mod alternatives;
 mod archive;
+mod at;
 mod cmd;
 mod cron;
 mod debconf;
+mod environ;
 mod event;
 mod file;
 mod git;
+mod grains;
 mod group;
 mod host;
 mod ini;
@@ -33,12 +36,15 @@ use crate::plan::{PlanFn, State, StateModule};
 pub const TABLE: &[StateModule] = &[
     alternatives::MODULE,
     archive::MODULE,
+    at::MODULE,
     cmd::MODULE,
     cron::MODULE,
     debconf::MODULE,
+    environ::MODULE,
     event::MODULE,
     file::MODULE,
     git::MODULE,
+    grains::MODULE,
     group::MODULE,
     host::MODULE,
     ini::MODULE,

@@ -1,5 +1,6 @@
 //! `pkg.*`: packages of the system's own package manager.
 
+mod groups;
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +62,12 @@ pub const MODULE: StateModule = StateModule {
             doc: "Lets packages be upgraded again.\n\n    nginx:\n      pkg.unheld",
             params: params::UNHELD,
             plan: |call| hold(call, false),
+        },
+        State {
+            name: "group_installed",
+            doc: "Makes sure that the packages of a group are installed (dnf and yum).\n\n    Development Tools:\n      pkg.group_installed:\n        - skip: [byacc]\n        - include: [cmake]",
+            params: params::GROUP_INSTALLED,
+            plan: groups::group_installed,
         },
     ],
     // A change that is watched makes nothing more of a package.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::Value;
 
-use super::accounts;
+use super::{accounts, environ};
 use crate::{
     Command, Host, Look, Output,
     functions::truth,
@@ -29,6 +29,7 @@ pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value
         stdin: text("stdin").map(String::into_bytes),
         env: surroundings(look, text("runas").or_else(|| text("user")).as_deref())
             .into_iter()
+            .chain(environ::changed())
             .chain(environment(setting("env").as_ref())?)
             .collect(),
         clean_env: setting("clean_env").is_some_and(|flag| truth(&flag)),
@@ -133,7 +134,7 @@ pub fn text(bytes: &[u8]) -> String {
 pub fn program(argv: &[&str]) -> Command {
     Command {
         argv: argv.iter().map(ToString::to_string).collect(),
-        env: vec![("LC_ALL".into(), "C".into())],
+        env: environ::changed().into_iter().chain([("LC_ALL".into(), "C".into())]).collect(),
         ..Command::default()
     }
 }

@@ -113,10 +113,10 @@ impl Runner<'_> {
             (Some(overlay), _) if call.test && self.settings.test => {
                 // What later states see. Whether it would go well is not known, so its result is not ours.
                 let context = Context { host: Some(overlay), agent: None, ..self.context.copy() };
-                let _ = apply(&Doing { host: overlay, context: &context, low: call.low });
+                let _ = apply(&Doing { host: overlay, context: &context, low: call.low, is_real: false });
             }
             (_, Some(host)) => {
-                return match apply(&Doing { host, context: self.context, low: call.low }) {
+                return match apply(&Doing { host, context: self.context, low: call.low, is_real: true }) {
                     Ok(done) => Row::of_done(done),
                     Err(why) => Row::of_error(&why),
                 };

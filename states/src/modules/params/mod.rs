@@ -3,12 +3,15 @@
 pub mod accounts;
 pub mod alternatives;
 pub mod archive;
+pub mod at;
 pub mod cmd;
 pub mod cron;
 pub mod debconf;
+pub mod environ;
 pub mod event;
 pub mod file;
 pub mod git;
+pub mod grains;
 pub mod host;
 pub mod ini;
 pub mod kmod;

@@ -40,3 +40,5 @@ pub const UPTODATE: &[Param] = &[need("name"), opt("refresh", "False"), opt("pkg
 pub const HELD: &[Param] = &[need("name"), opt("version", "None"), opt("pkgs", "None"), opt("replace", "False")];
 
 pub const UNHELD: &[Param] = &[need("name"), opt("version", "None"), opt("pkgs", "None"), opt("all", "False")];
+
+pub const GROUP_INSTALLED: &[Param] = &[need("name"), opt("skip", "None"), opt("include", "None")];
