@@ -6,10 +6,12 @@
 
 mod calls;
 mod connection;
+mod drift;
 mod own;
 mod provision;
 mod run;
 mod serving;
+mod watching;
 
 use std::{
     path::PathBuf,
@@ -36,6 +38,7 @@ use crate::{
     supply::Store,
 };
 
+pub(crate) use calls::JobAgent;
 pub use connection::Ended;
 pub(crate) use own::MINE;
 
@@ -95,6 +98,7 @@ pub(crate) struct Inner {
     pillar: Mutex<Option<Arc<Map>>>,
     store: Arc<Store>,
     own: own::Own,
+    checks: watching::Watching,
     child: Option<PathBuf>,
     clock: MasterClock,
     ledger: Mutex<Ledger>,
@@ -145,6 +149,7 @@ impl Agent {
             pillar: Mutex::default(),
             store,
             own: own::Own::default(),
+            checks: watching::Watching::default(),
             child: parts.child,
             clock: MasterClock::default(),
             ledger: Mutex::default(),
@@ -175,6 +180,11 @@ impl Agent {
         }
         inner.drain().await;
         if inner.restart.load(Relaxed) { Exit::Restart } else { Exit::Stopped }
+    }
+
+    /// Runs the health checks on their intervals, beside [`run`](Self::run). Never ends.
+    pub async fn watch_checks(&self) {
+        watching::watch(&self.0).await;
     }
 
     /// Whether it is connected and welcome now.

@@ -1,25 +1,33 @@
 //! Health checks: what is looked at on this host, and what is said of it.
 //!
 //! `config` reads `checks:`, `range` and `perf` are the thresholds and figures of the monitoring
-//! plugins' guidelines, `kinds` has one file a check, `run` runs many at once.
+//! plugins' guidelines, `kinds` has one file a check, `run` runs many at once, `table` keeps what was found of
+//! those that run on their interval, `drift` looks what a highstate would change.
 
+pub mod carried;
 mod config;
+pub mod drift;
+mod inotify;
 mod kinds;
 mod perf;
 mod range;
 mod run;
+mod table;
+mod tls;
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use proto::Value;
 use serde::Serialize;
 use serde_json::json;
 
-pub use config::{Configured, Source, configured, validate};
+pub use config::{Configured, Source, configured, read, validate};
+pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS};
 pub use perf::Perf;
 pub use range::{Range, Thresholds};
 pub use run::run;
+pub use table::Table;
 
 /// How a check ended, in the order of the plugins' exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,6 +121,28 @@ pub struct Scene {
     pub timeout: Duration,
     /// Where a check keeps what it saw the last time.
     pub memory: Option<PathBuf>,
+    /// Whom to ask for drift.
+    pub drift: Option<Drifts>,
+}
+
+/// What drift is found by, within a time.
+#[derive(Clone)]
+pub struct Drifts(Arc<dyn Fn(Duration) -> Result<Found, String> + Send + Sync>);
+
+impl Drifts {
+    pub fn new(look: impl Fn(Duration) -> Result<Found, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    pub fn look(&self, patience: Duration) -> Result<Found, String> {
+        (self.0)(patience)
+    }
+}
+
+impl fmt::Debug for Drifts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Drifts")
+    }
 }
 
 /// One kind of check, configured. What goes wrong while looking is UNKNOWN, with the reason.

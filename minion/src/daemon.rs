@@ -96,8 +96,13 @@ async fn serve(config: Config, program: PathBuf, stop: CancellationToken) -> Res
         let agent = agent.clone();
         footprint::watch(move || agent.is_idle())
     });
+    let checks = tokio::spawn({
+        let agent = agent.clone();
+        async move { agent.watch_checks().await }
+    });
     let exit = agent.run(stop).await;
     small.abort();
+    checks.abort();
     notify(&[sd_notify::NotifyState::Stopping]);
     signals.abort();
     Ok(if reload.is_cancelled() { Exit::Restart } else { exit })

@@ -244,7 +244,7 @@ fn denies(value: &Value) -> bool {
 }
 
 /// What a function that failed returns: a text, or a list of what is wrong with a tree, as Salt has it.
-fn why_not(error: &CallError) -> Value {
+pub(crate) fn why_not(error: &CallError) -> Value {
     match error {
         CallError::Problems(all) => all.iter().map(|why| Value::String(why.to_string())).collect(),
         other => error_text(other).into(),

@@ -10,8 +10,8 @@ use proto::{
 };
 use states::{CallError, call::Agent};
 
-use super::{Inner, lock};
-use crate::job::Running;
+use super::{Inner, drift, lock};
+use crate::{checks::Drifts, job::Running};
 
 /// The agent as one of its jobs sees it.
 pub struct JobAgent {
@@ -64,6 +64,22 @@ impl Agent for JobAgent {
 
     fn cancelled(&self) -> bool {
         self.running.is_stopped()
+    }
+
+    fn beyond(&self) -> Option<&dyn std::any::Any> {
+        Some(self)
+    }
+}
+
+impl JobAgent {
+    /// Whom to ask for drift, where checks run on their intervals.
+    pub fn drifts(&self) -> Option<Drifts> {
+        drift::drifts(&self.inner)
+    }
+
+    /// Whether drift was looked for, and a top file has something for this host.
+    pub fn knows_drift(&self) -> bool {
+        self.inner.checks.drift.is_declared()
     }
 }
 

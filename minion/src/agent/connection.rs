@@ -150,6 +150,7 @@ async fn once(inner: &Arc<Inner>) -> Ended {
         Box::new(move |question| sender.try_send(Lane::Control, question))
     });
     inner.own.connected(inner);
+    inner.checks_connected();
     let ended = Connection::new(inner, sender.clone(), master).serve(receiver).await;
     inner.store.questions.broken();
     *lock(&inner.sender) = None;

@@ -106,6 +106,7 @@ impl Inner {
     pub(crate) fn forget_pillar(&self) {
         *lock(&self.pillar) = None;
         self.own.pillar.notify_one();
+        self.checks.changed.notify_one();
     }
 
     /// Has the pillar compiled and keeps it.
@@ -115,6 +116,7 @@ impl Inner {
             Some(errors) => Err(CallError::failed(errors.to_string())),
             None => {
                 *lock(&self.pillar) = Some(Arc::new(pillar));
+                self.checks.changed.notify_one();
                 Ok(())
             }
         }
@@ -140,6 +142,7 @@ impl Inner {
         if !special && !pillar.contains_key("_errors") {
             *lock(&self.pillar) = Some(pillar.clone());
             self.own.pillar.notify_one();
+            self.checks.changed.notify_one();
         }
         Ok(pillar)
     }
@@ -162,7 +165,8 @@ fn no_pillar(error: Missing) -> CallError {
 /// Whether a job is sure to look at the tree.
 fn lists_files(job: &Job) -> bool {
     let function = &job.request.function;
-    FILES.contains(&function.module()) || function.as_str().starts_with("saltutil.sync_")
+    let reads = FILES.contains(&function.module()) || function.as_str() == "check.drift";
+    reads || function.as_str().starts_with("saltutil.sync_")
 }
 
 /// The tree that a job names.

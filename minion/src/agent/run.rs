@@ -129,6 +129,7 @@ async fn execute(inner: Arc<Inner>, running: Arc<Running>, effect: Effect) {
     inner.finish(ret, durable).await;
     if effect == Effect::Writes {
         child::forget(inner.root(), running.job.jid);
+        inner.checks.may_be_others();
     }
 }
 

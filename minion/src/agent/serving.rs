@@ -123,7 +123,7 @@ impl<'a> Connection<'a> {
                 self.inner.wake.notify_one();
             }
             ToMinion::Fate { jid } => self.fate(jid).await?,
-            ToMinion::Checks => {}
+            ToMinion::Checks => self.inner.tell_all_checks(),
             ToMinion::Ping { now } => self.inner.clock.told(now),
             ToMinion::Part { id, bytes, last } => self.inner.store.questions.part(id, &bytes, last),
             ToMinion::Failed { id, why } => self.inner.store.questions.failed(id, why),
@@ -309,7 +309,9 @@ impl<'a> Connection<'a> {
             if silence > HEARTBEAT * DEAD_AFTER {
                 return Ended::Silent(silence);
             }
-            if let Err(error) = self.sender.try_send(Lane::Control, &FromMinion::Ping { now: local_now(), checks: 0 })
+            if let Err(error) = self
+                .sender
+                .try_send(Lane::Control, &FromMinion::Ping { now: local_now(), checks: self.inner.checks.digest() })
                 && error != NetError::Full
             {
                 return error.into();

@@ -1,12 +1,12 @@
 //! `checks:` of the minion's configuration and of the pillar.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use proto::{Map, Value};
 use serde_json::json;
 
 use super::{
-    Check,
+    Check, Found, Scene,
     kinds::{self, Kind},
 };
 
@@ -14,33 +14,62 @@ use super::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a check is due unless it says otherwise.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// The same for drift, which takes longer and is looked for between times when files change.
+const DRIFT: Duration = Duration::from_secs(300);
+const DRIFT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Checks that need no configuration.
-const DEFAULTS: &[&str] = &["load", "memory", "disk", "systemd", "clock"];
+const DEFAULTS: &[&str] = &["load", "memory", "disk", "systemd", "clock", "drift"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Default,
     Config,
     Pillar,
+    /// A state brought it along.
+    State,
 }
 
 /// A check by its name.
+#[derive(Clone)]
 pub struct Configured {
     pub name: String,
     pub kind: &'static Kind,
-    pub check: Box<dyn Check>,
+    pub check: Arc<dyn Check>,
     pub timeout: Duration,
     pub interval: Duration,
     pub source: Source,
+    /// Tells one definition from another.
+    pub text: String,
+}
+
+/// A check that cannot be read.
+struct Broken(String);
+
+impl Check for Broken {
+    fn look(&self, _: &Scene) -> Result<Found, String> {
+        Err(self.0.clone())
+    }
 }
 
 impl Configured {
+    /// One that is UNKNOWN, and says why.
+    pub fn broken(name: String, why: String) -> Self {
+        let (text, check) = (why.clone(), Arc::new(Broken(why)));
+        let (timeout, interval, source) = (TIMEOUT, INTERVAL, Source::Config);
+        Self { name, kind: &kinds::TABLE[0], check, timeout, interval, source, text }
+    }
+
+    pub fn is_drift(&self) -> bool {
+        self.kind.name == "drift"
+    }
+
     pub fn describe(&self) -> Value {
         let source = match self.source {
             Source::Default => "default",
             Source::Config => "config",
             Source::Pillar => "pillar",
+            Source::State => "state",
         };
         json!({
             "name": self.name, "check": self.kind.name, "interval": self.interval.as_secs_f64(),
@@ -50,8 +79,16 @@ impl Configured {
 }
 
 /// Every check that is configured, those of the configuration before those of the pillar, which
-/// they hide; without any, the defaults. What cannot be read is told by name.
-pub fn configured(config: Option<&Value>, pillar: Option<&Value>) -> Vec<Result<Configured, (String, String)>> {
+/// they hide; without any, the defaults. Then those that states brought along. What cannot be read is
+/// told by name. `checks: false` in the configuration switches all of them off.
+pub fn configured(
+    config: Option<&Value>,
+    pillar: Option<&Value>,
+    carried: &Map,
+) -> Vec<Result<Configured, (String, String)>> {
+    if config == Some(&Value::Bool(false)) {
+        return Vec::new();
+    }
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for (value, source) in [(config, Source::Config), (pillar, Source::Pillar)] {
@@ -74,6 +111,10 @@ pub fn configured(config: Option<&Value>, pillar: Option<&Value>) -> Vec<Result<
         let there = |name: &&&str| **name != "systemd" || std::path::Path::new("/run/systemd/system").is_dir();
         let one = |name: &&str| read(name, &Value::Null, Source::Default).map_err(|why| ((*name).to_owned(), why));
         all.extend(DEFAULTS.iter().filter(there).map(one));
+        seen.extend(DEFAULTS.iter().map(ToString::to_string));
+    }
+    for (name, options) in carried.iter().filter(|(name, _)| seen.insert((*name).clone())) {
+        all.push(read(name, options, Source::State).map_err(|why| (name.clone(), why)));
     }
     all
 }
@@ -83,11 +124,16 @@ pub fn configured(config: Option<&Value>, pillar: Option<&Value>) -> Vec<Result<
 /// # Errors
 /// Which check is wrong, and why.
 pub fn validate(checks: &Value) -> Result<(), String> {
-    let wrong = configured(Some(checks), None).into_iter().find_map(Result::err);
+    let wrong = configured(Some(checks), None, &Map::new()).into_iter().find_map(Result::err);
     wrong.map_or(Ok(()), |(name, why)| Err(format!("checks: {name}: {why}")))
 }
 
-fn read(name: &str, options: &Value, source: Source) -> Result<Configured, String> {
+/// Reads one check.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(name: &str, options: &Value, source: Source) -> Result<Configured, String> {
+    let text = format!("{source:?} {options}");
     let mut options = match options {
         Value::Null | Value::Bool(true) => Map::new(),
         Value::Object(options) => options.clone(),
@@ -102,10 +148,11 @@ fn read(name: &str, options: &Value, source: Source) -> Result<Configured, Strin
         let near = states::diag::did_you_mean(&kind, kinds::TABLE.iter().map(|kind| kind.name));
         format!("there is no check {kind}{}", near.map_or(String::new(), |near| format!("; {near}")))
     })?;
-    let timeout = seconds(&mut options, "timeout", TIMEOUT)?;
-    let interval = seconds(&mut options, "interval", INTERVAL)?;
-    let check = (kind.read)(Value::Object(options))?;
-    Ok(Configured { name: name.to_owned(), kind, check, timeout, interval, source })
+    let (timeout, interval) = if kind.name == "drift" { (DRIFT_TIMEOUT, DRIFT) } else { (TIMEOUT, INTERVAL) };
+    let timeout = seconds(&mut options, "timeout", timeout)?;
+    let interval = seconds(&mut options, "interval", interval)?;
+    let check = (kind.read)(Value::Object(options))?.into();
+    Ok(Configured { name: name.to_owned(), kind, check, timeout, interval, source, text })
 }
 
 fn seconds(options: &mut Map, key: &str, default: Duration) -> Result<Duration, String> {
@@ -121,7 +168,7 @@ mod tests {
     use super::*;
 
     fn names(config: Value, pillar: Value) -> Vec<(String, &'static str)> {
-        let all = configured(Some(&config), Some(&pillar));
+        let all = configured(Some(&config), Some(&pillar), &Map::new());
         all.into_iter()
             .map(|check| check.map_err(|(name, why)| panic!("{name}: {why}")).unwrap())
             .map(|c| (c.name, c.kind.name))
@@ -134,8 +181,12 @@ mod tests {
         let pillar = json!({"web": {"check": "http", "url": "http://x/"}, "off": {"check": "load"}, "uptime": {}});
         let web = ("web".to_owned(), "tcp");
         assert_eq!(names(config, pillar), [("load".to_owned(), "load"), web, ("uptime".to_owned(), "uptime")]);
-        let defaults = configured(None, None);
-        assert!(defaults.iter().all(Result::is_ok) && defaults.len() >= 4);
+        let carried = Map::from_iter([("web".to_owned(), json!({"check": "port", "port": 80}))]);
+        let defaults = configured(None, None, &carried);
+        assert!(defaults.iter().all(Result::is_ok) && defaults.len() >= 6, "a role adds to what is looked at anyway");
+        let hidden = configured(Some(&json!({"web": {"check": "tcp", "port": 1}})), None, &carried);
+        assert_eq!(hidden.len(), 1, "and is hidden by what is configured by the same name");
+        assert!(configured(Some(&json!(false)), Some(&json!({"load": {}})), &carried).is_empty());
     }
 
     #[test]

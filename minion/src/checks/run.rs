@@ -118,14 +118,15 @@ mod tests {
         Configured {
             name: name.into(),
             kind: &kinds::TABLE[0],
-            check,
+            check: check.into(),
             timeout: Duration::from_millis(timeout),
             interval: Duration::from_secs(60),
             source: Source::Config,
+            text: String::new(),
         }
     }
 
-    const SCENE: Scene = Scene { offset: None, timeout: Duration::ZERO, memory: None };
+    const SCENE: Scene = Scene { offset: None, timeout: Duration::ZERO, memory: None, drift: None };
 
     #[test]
     fn rows_come_in_order_and_what_hangs_or_panics_harms_no_other() {

@@ -5,8 +5,11 @@ use std::path::Path;
 use proto::Value;
 use states::{CallError, Context, Function};
 
-use super::bind::{Bound, REST, row, text_of};
-use crate::checks::{self, Configured, Found, Row, Scene};
+use super::bind::{Bound, REST, need, row, text_of, with};
+use crate::{
+    agent::JobAgent,
+    checks::{self, Configured, Drifts, Found, Row, Scene, Source, carried, drift},
+};
 
 pub static TABLE: &[Function] = &[
     row!(
@@ -16,8 +19,8 @@ pub static TABLE: &[Function] = &[
         run,
         "Runs health checks, all at once, and gives a row for each: `name`, `status` (OK, WARNING, CRITICAL, UNKNOWN), \
          `output`, `perfdata`, `duration` in milliseconds. Names, or globs, choose among those that are configured \
-         (`checks:` in the configuration or the pillar); without any configuration there are load, memory, disk, \
-         systemd and clock.\n\n    ctl run '*' check.run disk load"
+         (`checks:` in the configuration or the pillar, and `check.present` of states); without any configuration \
+         there are load, memory, disk, systemd and clock, and drift where a top file matches.\n\n    ctl run '*' check.run disk load"
     ),
     row!(
         "check.list",
@@ -32,10 +35,64 @@ pub static TABLE: &[Function] = &[
         },
         "Lists the health checks of this host.\n\n    ctl run '*' check.list"
     ),
+    row!(
+        "check.drift",
+        Writes,
+        [with("low", "False")],
+        |context, bound| {
+            if bound.flag("low", false) {
+                // Where that is refused, it is only slower for others.
+                let _ = rustix::process::nice(19);
+            }
+            Ok(drift::look(context)?.map_or(Value::Null, |drift| drift.to_value()))
+        },
+        "Shows what a highstate would change now, without changing or running anything: which states differ, which would \
+         fail, how many cannot be known, and the files that they are about; null where no top file matches. `low` gives \
+         way to all else that runs.\n\n    ctl run '*' check.drift"
+    ),
+    row!(
+        "check.validate",
+        Reads,
+        [need("name"), need("options")],
+        |_, bound| {
+            let options = bound.value("options").cloned().unwrap_or_default();
+            let read = checks::read(&bound.need_text("name")?, &options, Source::Config);
+            Ok(read.err().map_or(Value::Null, Value::from))
+        },
+        "Tells what is wrong with the definition of a health check; null if nothing is.\n\n    \
+         ctl run '*' check.validate disk '{warning: 80%}'"
+    ),
 ];
 
 fn all(context: &Context<'_>) -> Vec<Result<Configured, (String, String)>> {
-    checks::configured(context.opts.get("checks"), context.pillar.get("checks"))
+    let root = context.opts.get("root_dir").and_then(Value::as_str);
+    let carried = root.map(|root| carried::read(Path::new(root))).unwrap_or_default();
+    checks::configured(context.opts.get("checks"), context.pillar.get("checks"), &carried)
+}
+
+/// The agent that runs this job, where it watches drift.
+fn watching<'a>(context: &Context<'a>) -> Option<&'a JobAgent> {
+    context.agent?.beyond()?.downcast_ref()
+}
+
+/// Whom the checks may ask for drift: the agent, or what is looked for here and now.
+fn drifts(context: &Context<'_>) -> Option<Drifts> {
+    if let Some(drifts) = watching(context).and_then(JobAgent::drifts) {
+        return Some(drifts);
+    }
+    let found = drift::look(context).map(|drift| match drift {
+        Some(drift) => drift.found(),
+        None => Found::new(checks::Status::Ok, drift::NOTHING),
+    });
+    let found = found.map_err(|why| super::bind::text_of(&crate::job::why_not(&why)));
+    Some(Drifts::new(move |_| found.clone()))
+}
+
+/// Nobody has asked for drift: then there is a row of it only where a top file matches, as far as that is
+/// known without waiting.
+fn is_wanted(context: &Context<'_>, check: &Configured) -> bool {
+    let asked = check.source != Source::Default || !check.is_drift();
+    asked || watching(context).is_none_or(JobAgent::knows_drift)
 }
 
 fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
@@ -46,7 +103,7 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
     let (mut found, mut broken, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for check in all(context) {
         match check {
-            Ok(check) if fits(&check.name) => {
+            Ok(check) if fits(&check.name) && (!wanted.is_empty() || is_wanted(context, &check)) => {
                 names.push(check.name.clone());
                 found.push(check);
             }
@@ -65,8 +122,10 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
         offset: context.agent.and_then(states::call::Agent::clock_offset),
         timeout: Default::default(),
         memory: root.map(|root| Path::new(root).join("run/checks")),
+        drift: if found.iter().any(Configured::is_drift) { drifts(context) } else { None },
     };
+    let silent = |row: &Row| wanted.is_empty() && row.found.output == drift::NOTHING;
     let cancelled = || context.agent.is_some_and(states::call::Agent::cancelled);
     let rows = checks::run(found, &scene, &cancelled).into_iter().chain(broken).chain(missing);
-    Ok(rows.map(|row| row.to_value()).collect())
+    Ok(rows.filter(|row| !silent(row)).map(|row| row.to_value()).collect())
 }

@@ -3,6 +3,7 @@
 mod alternatives;
 mod archive;
 mod at;
+pub mod check;
 mod cmd;
 mod cron;
 mod debconf;
@@ -37,6 +38,7 @@ pub const TABLE: &[StateModule] = &[
     alternatives::MODULE,
     archive::MODULE,
     at::MODULE,
+    check::MODULE,
     cmd::MODULE,
     cron::MODULE,
     debconf::MODULE,

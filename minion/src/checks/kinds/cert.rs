@@ -1,17 +1,33 @@
-//! `cert`: how long a certificate in a file holds.
+//! `cert`: how long a certificate holds, in a file or as a server shows it.
 
-use std::{fs, time::SystemTime};
+use std::{fs, path::PathBuf, time::SystemTime};
 
 use jiff::{civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 
-use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds};
+use super::tcp::connect;
+use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds, tls};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cert {
     /// A file in PEM or DER; of several certificates the first to end counts.
-    path: String,
+    #[serde(default)]
+    path: Option<String>,
+    /// Or a server that speaks TLS, whose own certificate counts.
+    #[serde(default)]
+    host: Option<String>,
+    #[serde(default = "https")]
+    port: u16,
+    /// The name that the server is asked for, and whose certificate it must be.
+    #[serde(default)]
+    name: Option<String>,
+    /// Whether a certificate that this host does not trust is critical.
+    #[serde(default)]
+    verify: bool,
+    /// A file of the authorities that count, instead of the system's.
+    #[serde(default)]
+    ca: Option<PathBuf>,
     /// Days that are left.
     #[serde(default)]
     warning: Option<Range>,
@@ -19,25 +35,63 @@ pub struct Cert {
     critical: Option<Range>,
 }
 
+fn https() -> u16 {
+    443
+}
+
 impl Check for Cert {
-    fn look(&self, _: &Scene) -> Result<Found, String> {
-        let path = &self.path;
-        let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
-        let ends: Option<Vec<i64>> = certificates(&bytes).iter().map(|der| end_of(der)).collect();
-        let end = ends.and_then(|ends| ends.into_iter().min());
-        let end = end.ok_or_else(|| format!("{path} has no certificate that can be read"))?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-        Ok(self.judge((end - now) as f64 / 86400.0))
+    fn look(&self, scene: &Scene) -> Result<Found, String> {
+        match (&self.path, &self.host) {
+            (Some(path), None) => {
+                let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+                let ends: Option<Vec<i64>> = certificates(&bytes).iter().map(|der| end_of(der)).collect();
+                let end = ends.and_then(|ends| ends.into_iter().min());
+                let end = end.ok_or_else(|| format!("{path} has no certificate that can be read"))?;
+                Ok(self.judge(path, days_until(end), None))
+            }
+            (None, Some(host)) => Ok(self.ask(host, scene)),
+            _ => Err("cert: either path or host must be given".into()),
+        }
     }
 }
 
+/// Days from now.
+fn days_until(end: i64) -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    (end - now) as f64 / 86400.0
+}
+
+/// Days until a certificate in DER ends.
+pub fn days_left(der: &[u8]) -> Option<f64> {
+    end_of(der).map(days_until)
+}
+
 impl Cert {
-    fn judge(&self, days: f64) -> Found {
+    fn ask(&self, host: &str, scene: &Scene) -> Found {
+        let place = format!("{host}:{}", self.port);
+        let name = self.name.as_deref().unwrap_or(host);
+        let shaken = connect(host, self.port, scene.timeout)
+            .and_then(|socket| tls::secure(socket, name, self.ca.as_ref(), scene.timeout));
+        match shaken {
+            Err(why) => Found::new(Status::Critical, why),
+            Ok(secured) => match days_left(&secured.certificate) {
+                Some(days) => self.judge(&place, days, secured.distrust),
+                None => Found::new(Status::Critical, format!("{place} shows a certificate that cannot be read")),
+            },
+        }
+    }
+
+    fn judge(&self, what: &str, days: f64, distrust: Option<String>) -> Found {
         let thresholds = Thresholds::or(self.warning.as_ref(), self.critical.as_ref(), ["21:", "7:"]);
         let status = if days < 0.0 { Status::Critical } else { thresholds.judge(days) };
         let output = match days < 0.0 {
-            true => format!("{} ended {:.0} days ago", self.path, -days),
-            false => format!("{} ends in {:.0} days{}", self.path, days.floor(), thresholds.reason(status)),
+            true => format!("{what} ended {:.0} days ago", -days),
+            false => format!("{what} ends in {:.0} days{}", days.floor(), thresholds.reason(status)),
+        };
+        let (status, output) = match distrust {
+            None => (status, output),
+            Some(why) if self.verify => (Status::Critical, format!("{output}; not trusted: {why}")),
+            Some(why) => (status, format!("{output} (not trusted: {why})")),
         };
         Found::new(status, output).with(Perf::new("days", (days * 10.0).round() / 10.0, "").judged(&thresholds))
     }
@@ -146,8 +200,32 @@ mod tests {
 
     #[test]
     fn days_that_are_left_are_judged() {
-        let cert = Cert { path: "x".into(), warning: None, critical: None };
-        let statuses = [30.0, 20.0, 6.9, -1.0].map(|days| cert.judge(days).status);
+        let cert: Cert = serde_json::from_str(r#"{"path": "x"}"#).unwrap();
+        let statuses = [30.0, 20.0, 6.9, -1.0].map(|days| cert.judge("x", days, None).status);
         assert_eq!(statuses, [Status::Ok, Status::Warning, Status::Critical, Status::Critical]);
+    }
+
+    #[test]
+    fn a_server_is_asked_for_its_certificate_trusted_or_not() {
+        use std::time::Duration;
+        let port = tls::tests::server(2, "");
+        let scene = Scene { offset: None, timeout: Duration::from_secs(20), memory: None, drift: None };
+        let look = |verify: bool| {
+            let options = serde_json::json!({"host": "localhost", "port": port, "verify": verify});
+            let cert: Cert = serde_json::from_value(options).unwrap();
+            cert.look(&scene).unwrap()
+        };
+        let (lax, strict) = (look(false), look(true));
+        assert_eq!((lax.status, strict.status), (Status::Ok, Status::Critical), "{}", lax.output);
+        assert!(lax.output.contains("not trusted") && lax.perfdata[0].value > Some(1000.0), "{}", lax.output);
+    }
+
+    #[test]
+    fn a_file_or_a_server_but_not_both() {
+        let scene = Scene { offset: None, timeout: std::time::Duration::ZERO, memory: None, drift: None };
+        for options in [r#"{}"#, r#"{"path": "x", "host": "y"}"#] {
+            let cert: Cert = serde_json::from_str(options).unwrap();
+            assert!(cert.look(&scene).unwrap_err().contains("either path or host"));
+        }
     }
 }

@@ -95,7 +95,7 @@ mod tests {
     fn what_a_file_is_to_be_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f").display().to_string();
-        let scene = Scene { offset: None, timeout: Duration::from_secs(1), memory: None };
+        let scene = Scene { offset: None, timeout: Duration::from_secs(1), memory: None, drift: None };
         let look = |mut options: serde_json::Value| {
             options["path"] = path.as_str().into();
             let check: File = serde_json::from_value(options).unwrap();

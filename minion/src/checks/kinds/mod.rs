@@ -5,6 +5,7 @@ mod clock;
 mod cpu;
 mod disk;
 mod dns;
+mod drift;
 mod file;
 mod http;
 mod load;
@@ -47,6 +48,11 @@ pub static TABLE: &[Kind] = &[
     },
     Kind { name: "disk", doc: "How full file systems are, in percent of space and inodes.", read: read::<disk::Disk> },
     Kind { name: "dns", doc: "Whether a name has addresses, and those that are expected.", read: read::<dns::Dns> },
+    Kind {
+        name: "drift",
+        doc: "What a highstate would change now; nothing is changed or run for it.",
+        read: read::<drift::Drift>,
+    },
     Kind { name: "file", doc: "Whether a file is there, its age, its size, what is in it.", read: read::<file::File> },
     Kind { name: "http", doc: "What a web server answers.", read: read::<http::Http> },
     Kind { name: "load", doc: "The load averages.", read: read::<load::Load> },

@@ -72,7 +72,7 @@ mod tests {
 
     fn look(command: &str, timeout: Duration) -> Found {
         let plugin = Plugin { command: Line::Words(vec!["sh".into(), "-c".into(), command.into()]), runas: None };
-        plugin.look(&Scene { offset: None, timeout, memory: None }).unwrap()
+        plugin.look(&Scene { offset: None, timeout, memory: None, drift: None }).unwrap()
     }
 
     #[test]

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn scene() -> Scene {
-        Scene { offset: None, timeout: Duration::from_secs(20), memory: None }
+        Scene { offset: None, timeout: Duration::from_secs(20), memory: None, drift: None }
     }
 
     #[test]
