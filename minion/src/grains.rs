@@ -15,7 +15,7 @@ mod process;
 mod system;
 mod virtualization;
 
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 use proto::{Map, Value};
 
@@ -45,7 +45,7 @@ pub fn core(id: &str, master: &str, kept: Option<&Path>) -> Map {
         process::grains(),
         network::grains(),
         names::grains(&probed),
-        hardware::grains(),
+        hardware::grains(&probed),
         system::grains(&probed),
         distribution::grains(),
         virtualization::grains(&probed),
@@ -92,7 +92,9 @@ fn derive(grains: &mut Map, configured: &Map) {
 
 /// A file's text, without an end of line at its end; `None` if it cannot be read.
 fn text(path: impl AsRef<Path>) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
+    // Files of the kernel do not tell how long they are; most of them fit into one read.
+    let mut bytes = Vec::with_capacity(8 << 10);
+    std::fs::File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
 }
 

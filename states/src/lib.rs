@@ -22,6 +22,6 @@ pub mod tree;
 
 pub use call::{CallError, Context, Effect, Function};
 pub use template::{
-    Command, Diagnostic, Host, Look, Output, Stat, base64, diag, glob, jinja, json, known, look, value, yaml,
+    Command, Diagnostic, Host, Look, Output, Stat, base64, clock, diag, glob, jinja, json, known, look, value, yaml,
 };
 pub use tree::Tree;

@@ -28,8 +28,10 @@ impl Perf {
     }
 
     pub fn judged(mut self, thresholds: &Thresholds) -> Self {
-        self.warn = thresholds.warning.as_ref().map(ToString::to_string);
-        self.crit = thresholds.critical.as_ref().map(ToString::to_string);
+        // The unit stands behind the value; thresholds have none.
+        let bare = |range: &super::Range| range.to_string().replace('%', "");
+        self.warn = thresholds.warning.as_ref().map(bare);
+        self.crit = thresholds.critical.as_ref().map(bare);
         self
     }
 
@@ -115,6 +117,14 @@ mod tests {
         );
         assert_eq!((found[0].warn.as_deref(), found[0].min, found[0].max), (Some("5"), Some(0.0), Some(30.0)));
         assert_eq!((found[1].warn.as_deref(), found[1].crit.as_deref()), (Some("~:80"), Some("@90:95")));
+    }
+
+    #[test]
+    fn thresholds_of_figures_have_no_unit() {
+        let range = |text: &str| -> super::super::Range { text.parse().unwrap() };
+        let thresholds = Thresholds::new(Some(&range("80%")), Some(&range("@90%:95%")));
+        let perf = Perf::new("/", 12.0, "%").judged(&thresholds);
+        assert_eq!((perf.warn.as_deref(), perf.crit.as_deref()), (Some("80"), Some("@90:95")));
     }
 
     #[test]

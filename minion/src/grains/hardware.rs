@@ -2,19 +2,40 @@
 
 use proto::{Map, Value};
 
-use super::{is_there, text};
+use super::{is_there, probes::Probed, text};
 
-pub fn grains() -> Map {
-    let mut grains = processors(&text("/proc/cpuinfo").unwrap_or_default());
+pub fn grains(probed: &Probed) -> Map {
+    let mut grains = probed.fixed.clone();
+    // Processors can be added and taken away.
+    if let Some(count) = text("/sys/devices/system/cpu/online").and_then(|ranges| online(&ranges)) {
+        grains.insert("num_cpus".into(), count.into());
+    }
     grains.extend(memory(&text("/proc/meminfo").unwrap_or_default()));
     grains.extend(disks());
-    grains.extend(firmware());
-    grains.extend(graphics());
     if let Some(status) = text("/proc/mdstat") {
         grains.insert("mdadm".into(), raids(&status));
     }
     grains.insert("fibre_channel_host".into(), is_there("/sys/class/fc_host").into());
     grains
+}
+
+/// What stays the same as long as the host is up. To have the kernel describe its processors takes it
+/// a millisecond and more.
+pub fn fixed() -> Map {
+    let mut grains = processors(&text("/proc/cpuinfo").unwrap_or_default());
+    grains.extend(firmware());
+    grains.extend(graphics());
+    grains
+}
+
+/// `0-3,6`: how many these are.
+fn online(ranges: &str) -> Option<u64> {
+    let one = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        last.checked_sub(first)?.checked_add(1)
+    };
+    ranges.trim().split(',').map(one).sum()
 }
 
 fn processors(cpuinfo: &str) -> Map {
@@ -147,6 +168,8 @@ mod tests {
         assert_eq!(grains["cpu_flags"], serde_json::json!(["fpu", "vme"]));
         assert_eq!(processors("# processors    : 4\n")["num_cpus"], 4);
         assert_eq!(processors("")["cpu_model"], "Unknown");
+        assert_eq!(["0", "0-3", "0-3,6", "0,2,4-5\n"].map(online), [1, 4, 5, 4].map(Some));
+        assert_eq!(["", "3-0", "x", "0-"].map(online), [None; 4]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn locale(variable: impl Fn(&str) -> Option<String>) -> Value {
         "defaultlanguage": language,
         "defaultencoding": if utf8 { "UTF-8" } else { encoding },
         "detectedencoding": "utf-8",
-        "timezone": jiff::Zoned::now().strftime("%Z").to_string(),
+        "timezone": states::clock::now().strftime("%Z").to_string(),
     })
 }
 

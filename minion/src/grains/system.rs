@@ -14,7 +14,7 @@ pub fn grains(probed: &Probed) -> Map {
         ("kernelrelease".to_owned(), of(uname.release())),
         ("kernelversion".to_owned(), of(uname.version())),
         ("cpuarch".to_owned(), machine.into()),
-        ("init".to_owned(), init().into()),
+        ("init".to_owned(), probed.init.as_deref().unwrap_or("unknown").into()),
         ("transactional".to_owned(), which("transactional-update").is_some().into()),
         ("package".to_owned(), Value::Null),
     ]);
@@ -84,7 +84,7 @@ fn selinux() -> Value {
 }
 
 /// What process 1 is.
-fn init() -> &'static str {
+pub fn init() -> &'static str {
     if probes::runs_systemd() {
         return "systemd";
     }

@@ -15,7 +15,8 @@ pub fn grains(probed: &Probed) -> Map {
         &text("/sys/devices/virtual/dmi/id/product_name").unwrap_or_default(),
         &text("/sys/devices/virtual/dmi/id/sys_vendor").unwrap_or_default(),
     );
-    if text("/proc/cpuinfo").is_some_and(|info| info.contains("QEMU Virtual CPU")) {
+    if probed.fixed.get("cpu_model").is_some_and(|model| model.as_str().is_some_and(|m| m.contains("QEMU Virtual CPU")))
+    {
         found.set("kvm", None);
     }
     found.control_groups(&text("/proc/1/cgroup").unwrap_or_default());

@@ -106,7 +106,9 @@ fn name_it(error: io::Error, command: &Command) -> io::Error {
         Some(shell) => shell.display().to_string(),
         None => command.argv.first().cloned().unwrap_or_default(),
     };
-    io::Error::new(error.kind(), format!("{program}: {error}"))
+    let why = error.to_string();
+    let why = why.split(" (os error").next().unwrap_or(&why);
+    io::Error::new(error.kind(), format!("{program}: {why}"))
 }
 
 fn builder(command: &Command) -> io::Result<std::process::Command> {

@@ -347,5 +347,5 @@ fn watching(step: &Step) -> Step {
 
 /// The time of day here, as Python's `isoformat` writes it.
 fn clock() -> String {
-    jiff::Zoned::now().strftime("%H:%M:%S.%6f").to_string()
+    crate::clock::now().strftime("%H:%M:%S.%6f").to_string()
 }

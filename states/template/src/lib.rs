@@ -4,6 +4,7 @@
 //! Knows nothing of states: files come through [`Look`], functions by name.
 
 pub mod base64;
+pub mod clock;
 pub mod diag;
 mod error;
 pub mod glob;
