@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{Inner, lock, own};
+use super::{Inner, lock, own, watching::random};
 use crate::{
     checks::{
         Configured, Drifts, Found, Source, Watcher,
@@ -31,6 +31,9 @@ use crate::{
 
 /// After a change it is waited this long for others …
 const SOON: Duration = Duration::from_millis(500);
+/// … this long at most where nobody has asked for drift by name, since a whole fleet may just have been
+/// changed at once …
+const UNASKED: Duration = Duration::from_secs(20);
 /// … and this long, once many changes in a row have come to nothing.
 const PATIENT: Duration = Duration::from_secs(30);
 const MANY: u32 = 10;
@@ -146,12 +149,17 @@ pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duratio
     loop {
         let by_change = tokio::select! {
             () = sleep_until(due) => false,
-            () = desk.applied.notified() => true,
+            () = desk.applied.notified(), if before.is_some() => true,
             () = changed(files.as_ref()) => true,
         };
         if by_change {
             desk.stale.store(true, SeqCst);
-            sleep(if in_vain < MANY { SOON } else { PATIENT }).await;
+            let patience = match check.source {
+                _ if in_vain >= MANY => PATIENT,
+                Source::Default => SOON + UNASKED.mul_f64(random()),
+                _ => SOON,
+            };
+            sleep(patience).await;
         }
         // Changes until now are seen by this look; those that come while it looks are not.
         if let Some(files) = &files {

@@ -119,7 +119,7 @@ pub async fn watch(inner: &Arc<Inner>) {
     }
 }
 
-fn random() -> f64 {
+pub fn random() -> f64 {
     rand::rng().random_range(0.0..1.0)
 }
 
