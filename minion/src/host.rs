@@ -8,6 +8,7 @@ mod files;
 mod full;
 mod process;
 mod search;
+mod tables;
 
 use std::{
     io,
@@ -55,11 +56,12 @@ pub trait System: Host {
 #[derive(Debug, Default)]
 pub struct Local {
     grains: Map,
+    tables: tables::Tables,
 }
 
 impl Local {
     pub fn new(grains: Map) -> Self {
-        Self { grains }
+        Self { grains, tables: tables::Tables::default() }
     }
 }
 
@@ -69,7 +71,9 @@ impl Look for Local {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        files::read(path, limit)
+        let table = self.tables.read(path, || files::read(path, limit));
+        let fits = |read: &io::Result<Vec<u8>>| read.as_ref().is_ok_and(|bytes| bytes.len() as u64 <= limit);
+        table.filter(fits).unwrap_or_else(|| files::read(path, limit))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {

@@ -100,11 +100,13 @@ impl Folders {
         named.or_else(any).map_or(&[], |(_, folders)| folders)
     }
 
-    fn find(&self, env: &str, path: &str) -> Option<PathBuf> {
+    fn find(&self, env: &str, path: &str) -> Option<(PathBuf, fs::Metadata)> {
         if !is_inside(path) {
             return None;
         }
-        self.folders(env).iter().map(|folder| folder.join(path)).find(|full| full.is_file())
+        let full = self.folders(env).iter().map(|folder| folder.join(path));
+        let mut there = full.filter_map(|full| fs::metadata(&full).ok().map(|meta| (full, meta)));
+        there.find(|(_, meta)| meta.is_file())
     }
 }
 
@@ -121,8 +123,8 @@ impl Tree for Folders {
     }
 
     fn read(&self, env: &str, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let Some(full) = self.find(env, path) else { return Ok(None) };
-        if fs::metadata(&full)?.len() > self.limit {
+        let Some((full, meta)) = self.find(env, path) else { return Ok(None) };
+        if meta.len() > self.limit {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 64 MiB"));
         }
         fs::read(full).map(Some)
@@ -141,7 +143,12 @@ impl Tree for Folders {
     }
 
     fn local(&self, env: &str, path: &str) -> Option<PathBuf> {
-        self.find(env, path)
+        self.find(env, path).map(|(full, _)| full)
+    }
+
+    fn entry(&self, env: &str, path: &str) -> Option<Entry> {
+        let (_, meta) = self.find(env, path)?;
+        Some(Entry { size: meta.len(), mode: meta.permissions().mode() & 0o7777, blake3: None })
     }
 
     fn empty_dirs(&self, env: &str) -> Vec<String> {

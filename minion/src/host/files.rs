@@ -20,12 +20,18 @@ use tempfile::{NamedTempFile, TempPath};
 use super::full;
 use crate::fault::crash_point;
 
+/// The most that is set aside for a file before it is read.
+const ROOM: u64 = 1 << 20;
+
 /// At most `limit` bytes; a longer file is an error (`FileTooLarge`).
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    // Room for all of it saves reading it piece by piece; a size that is not so only costs that.
+    let likely = file.metadata().map_or(0, |meta| meta.len()).min(limit).min(ROOM);
+    let mut bytes = Vec::with_capacity(usize::try_from(likely).unwrap_or(0) + 1);
     // One byte more than allowed tells a file that is just as long as the limit from a longer one,
     // without trusting a size that /proc reports as 0.
-    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let why = format!("{} is longer than {limit} bytes", path.display());
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
@@ -106,12 +112,11 @@ impl Fresh {
         let temporary = match self.path.take() {
             Some(path) => path,
             None => {
-                // A name that is free; the empty file that held it goes when ours takes its place.
-                let place = named(folder_of(to))?.into_temp_path();
-                fs::remove_file(&place)?;
                 let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                rustix::fs::linkat(CWD, file, CWD, &*place, AtFlags::SYMLINK_FOLLOW)?;
-                place
+                // Under a name that nobody has: one that is taken is refused.
+                let place = folder_of(to).join(format!(".overstate-{:032x}", rand::random::<u128>()));
+                rustix::fs::linkat(CWD, file, CWD, &place, AtFlags::SYMLINK_FOLLOW)?;
+                TempPath::try_from_path(place)?
             }
         };
         // Persisting would drop it after an error; it must stay to be poured.

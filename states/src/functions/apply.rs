@@ -155,9 +155,10 @@ fn sls_id(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
     let steps = steps.map(|steps| only(steps, wanted));
     if matches!(&steps, Ok(steps) if steps.is_empty()) {
         return Err(CallError::failed(format!(
-            "No matches for ID '{}' found in SLS '{}'",
+            "No matches for ID '{}' found in SLS '{}' within saltenv '{}'",
             ids.join(","),
-            mods.join(",")
+            mods.join(","),
+            options(context, args).saltenv.unwrap_or_else(|| "base".into())
         )));
     }
     finish(context, args, steps)

@@ -26,6 +26,34 @@ pub fn followed(look: &dyn Look, path: &Path) -> io::Result<(PathBuf, Stat)> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
+/// What is at a path, looked at once.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Whether the name itself is a link.
+    pub link: bool,
+    /// What it leads to, with the path of that; none where nothing is.
+    pub real: Option<(PathBuf, Stat)>,
+}
+
+impl Seen {
+    pub fn of(look: &dyn Look, path: &Path) -> Self {
+        match look.stat(path) {
+            Ok(stat) if stat.kind != Kind::Symlink => Self { link: false, real: Some((path.to_owned(), stat)) },
+            Ok(_) => Self { link: true, real: followed(look, path).ok() },
+            Err(_) => Self::default(),
+        }
+    }
+
+    pub fn exists(&self) -> bool {
+        self.real.is_some()
+    }
+
+    /// Whether it is, or leads to, something of a kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.real.as_ref().is_some_and(|(_, stat)| stat.kind == kind)
+    }
+}
+
 pub fn exists(look: &dyn Look, path: &Path) -> bool {
     followed(look, path).is_ok()
 }

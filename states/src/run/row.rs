@@ -82,7 +82,9 @@ impl Row {
         if !self.ran {
             map.insert("__state_ran__".into(), Value::Bool(false));
         }
-        map.insert("__sls__".into(), of("__sls__"));
+        // High data that is in no SLS has none to name.
+        let sls = Some(of("__sls__")).filter(|sls| *sls != "").unwrap_or_default();
+        map.insert("__sls__".into(), sls);
         map.insert("__run_num__".into(), Value::from(self.number));
         map.insert("start_time".into(), Value::String(self.start.clone()));
         map.insert("duration".into(), value::float(self.duration as f64 / 1000.0));

@@ -12,18 +12,19 @@ use crate::{
     plan::{Call, Doing, Done, Plan, StateError, failed},
     resource::{
         backup,
-        files::{self, Permissions, mode_text},
+        files::{self, Permissions, Seen, mode_text},
     },
 };
 
 pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = super::path(call)?;
     let mut permissions = owner::permissions(call, "mode")?;
-    let there = files::exists(call.look, &name);
-    if !call.flag("create", true) && !files::is_file(call.look, &name) {
+    let seen = Seen::of(call.look, &name);
+    let there = seen.exists();
+    if !call.flag("create", true) && !seen.is(Kind::File) {
         return Plan::keep(format!("File {} is not present and is not set for creation", name.display()));
     }
-    if files::is_dir(call.look, &name) {
+    if seen.is(Kind::Directory) {
         return failed(format!("Specified target {} is a directory", name.display()));
     }
     let shown = name.display().to_string();
@@ -40,7 +41,7 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
     let Some(content) = wanted.filter(|_| replace || !there) else {
         return if there { only_permissions(call, &name, permissions) } else { empty_file(call, name, permissions) };
     };
-    managed(call, name, content.body, permissions, &|name| format!("The file {name} is set to be changed{NOTE}"))
+    managed(call, name, seen, content.body, permissions, &|name| format!("The file {name} is set to be changed{NOTE}"))
 }
 
 /// Plans a file with a content that another state has made (`file.serialize`). `would` gives what
@@ -48,17 +49,19 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
 pub fn with_content(call: &Call<'_>, bytes: Vec<u8>, would: impl Fn(&str) -> String) -> Result<Plan, StateError> {
     let name = super::path(call)?;
     let permissions = owner::permissions(call, "mode")?;
-    managed(call, name, Body::Bytes(bytes), permissions, &would)
+    let seen = Seen::of(call.look, &name);
+    managed(call, name, seen, Body::Bytes(bytes), permissions, &would)
 }
 
 fn managed(
     call: &Call<'_>,
     name: PathBuf,
+    seen: Seen,
     body: Body,
     permissions: Permissions,
     would: &dyn Fn(&str) -> String,
 ) -> Result<Plan, StateError> {
-    let target = Target::of(call, &name, &body)?;
+    let target = Target::of(call, &name, seen, &body)?;
     let would = would(&name.display().to_string());
     let job = Job {
         show: call.flag("show_changes", true),
@@ -91,7 +94,7 @@ struct Target {
 }
 
 impl Target {
-    fn of(call: &Call<'_>, name: &Path, wanted: &Body) -> Result<Self, StateError> {
+    fn of(call: &Call<'_>, name: &Path, seen: Seen, wanted: &Body) -> Result<Self, StateError> {
         let none = |path: &Path, replaces_link| Self {
             path: path.to_owned(),
             old: None,
@@ -99,22 +102,20 @@ impl Target {
             replaces_link,
             linked: None,
         };
-        let is_link = files::is_link(call.look, name);
-        let follow = call.flag("follow_symlinks", true);
-        if is_link && !follow {
-            let target = files::followed(call.look, name).ok().filter(|(_, stat)| stat.kind == Kind::File);
+        if seen.link && !call.flag("follow_symlinks", true) {
+            let target = seen.real.filter(|(_, stat)| stat.kind == Kind::File);
             let linked = target.and_then(|(path, stat)| Body::of_file(call.look, &path, &stat).ok());
             return Ok(Self { linked, ..none(name, true) });
         }
-        match files::followed(call.look, name) {
-            Ok((path, stat)) if stat.kind == Kind::File => {
+        match seen.real {
+            Some((path, stat)) if stat.kind == Kind::File => {
                 let unreadable = |why| StateError::io("read", &path, &why);
                 let old = Body::of_file(call.look, &path, &stat).map_err(unreadable)?;
                 let is_same = old.is_same(call.look, wanted).map_err(unreadable)?;
                 Ok(Self { old: Some((stat, old)), is_same, ..none(&path, false) })
             }
-            Ok((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
-            Err(_) => Ok(none(name, is_link)),
+            Some((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
+            None => Ok(none(name, seen.link)),
         }
     }
 }
