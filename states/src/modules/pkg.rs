@@ -1,6 +1,9 @@
 //! `pkg.*`: packages of the system's own package manager.
 
+mod gone;
 mod groups;
+mod hold;
+mod latest;
 #[cfg(test)]
 mod tests;
 
@@ -31,19 +34,19 @@ pub const MODULE: StateModule = StateModule {
             name: "latest",
             doc: "Makes sure that packages are installed in their newest version.\n\n    openssl:\n      pkg.latest:\n        - refresh: True",
             params: params::LATEST,
-            plan: latest,
+            plan: latest::latest,
         },
         State {
             name: "removed",
             doc: "Makes sure that packages are not installed.\n\n    telnet:\n      pkg.removed",
             params: params::REMOVED,
-            plan: |call| gone(call, false),
+            plan: |call| gone::gone(call, false),
         },
         State {
             name: "purged",
             doc: "Makes sure that packages and their configuration are not installed.\n\n    telnet:\n      pkg.purged",
             params: params::PURGED,
-            plan: |call| gone(call, true),
+            plan: |call| gone::gone(call, true),
         },
         State {
             name: "uptodate",
@@ -55,13 +58,13 @@ pub const MODULE: StateModule = StateModule {
             name: "held",
             doc: "Keeps packages in the version that they have.\n\n    nginx:\n      pkg.held",
             params: params::HELD,
-            plan: |call| hold(call, true),
+            plan: |call| hold::hold(call, true),
         },
         State {
             name: "unheld",
             doc: "Lets packages be upgraded again.\n\n    nginx:\n      pkg.unheld",
             params: params::UNHELD,
-            plan: |call| hold(call, false),
+            plan: |call| hold::hold(call, false),
         },
         State {
             name: "group_installed",
@@ -126,6 +129,14 @@ fn is_met(target: &Target, installed: &Versions) -> bool {
     target.version.as_ref().is_none_or(|wanted| versions.split(',').any(|version| fulfils(version, wanted)))
 }
 
+/// Whether what is installed is newer than the version that a target asks for.
+fn is_newer(target: &Target, installed: &Versions) -> bool {
+    let versions = version_of(installed, &target.name).map_or("", String::as_str);
+    let plain = |wanted: &&String| !wanted.contains(['<', '>', '=', '!', '*']);
+    let wanted = target.version.as_ref().filter(plain);
+    wanted.is_some_and(|wanted| versions.split(',').any(|version| fulfils(version, &format!(">={wanted}"))))
+}
+
 /// A name may carry an architecture (`libc6:amd64`).
 fn version_of<'v>(installed: &'v Versions, name: &str) -> Option<&'v String> {
     installed.get(name).or_else(|| installed.get(name.split_once(':')?.0))
@@ -152,8 +163,14 @@ fn installed(call: &Call<'_>) -> Result<Plan, StateError> {
     let options = options(call);
     let now = manager.installed(call.look)?;
     let targets = newest(call, &manager, targets, &now)?;
-    let (met, open): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| is_met(target, &now));
-    let open = if options.reinstall { met.iter().cloned().chain(open).collect() } else { open };
+    if call.flag("pkg_verify", false) && manager == Manager::Apt {
+        return failed("pkg.verify not implemented");
+    }
+    let updates = call.flag("allow_updates", false);
+    let enough = |target: &Target| is_met(target, &now) || updates && is_newer(target, &now);
+    let (met, open): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(enough);
+    let (met, again) = if options.reinstall { (Vec::new(), met) } else { (met, Vec::new()) };
+    let open: Vec<Target> = again.iter().cloned().chain(open).collect();
     if open.is_empty() {
         let versions = met.iter().any(|target| target.version.is_some());
         let base = match (met.len(), versions) {
@@ -165,17 +182,23 @@ fn installed(call: &Call<'_>) -> Result<Plan, StateError> {
             None => Plan::keep(base),
         };
     }
-    let names: Vec<String> = open.iter().map(wanted).collect();
-    let preview = if call.test { preview(call, &manager, &open)? } else { Map::new() };
-    let comment = format!(
-        "The following packages would be installed/updated: {}",
-        open.iter().map(|target| target.name.as_str()).collect::<Vec<_>>().join(", ")
-    );
+    let again: Vec<String> = again.into_iter().map(|target| target.name).collect();
+    let names: Vec<String> = open.iter().filter(|target| !again.contains(&target.name)).map(wanted).collect();
+    let mut preview = if call.test { preview(call, &manager, &open)? } else { Map::new() };
+    for name in &again {
+        preview.insert(name.clone(), json!({"new": "installed", "old": ""}));
+    }
+    let fresh = open.iter().map(|target| target.name.as_str()).filter(|name| !again.iter().any(|other| other == name));
+    let fresh = fresh.collect::<Vec<_>>().join(", ");
+    let said = [("installed/updated", fresh), ("reinstalled", again.join(", "))];
+    let said = said.iter().filter(|(_, list)| !list.is_empty());
+    let said = said.map(|(word, list)| format!("The following packages would be {word}: {list}"));
+    let comment = said.collect::<Vec<_>>().join("\n");
     let hold = call.value("hold").map(|_| call.flag("hold", false));
     let refresh = must_refresh(call);
     Plan::change(comment, preview, move |doing| {
         open.iter().for_each(|target| doing.host.expect(Expected::Package(target.name.clone())));
-        let work = Work { manager, options, refresh, before: now };
+        let work = Work { manager, options, refresh, before: now, again };
         work.install(doing, &open, &met, &names, hold)
     })
 }
@@ -200,13 +223,27 @@ fn newest(call: &Call<'_>, manager: &Manager, targets: Vec<Target>, now: &Versio
     Ok(targets.into_iter().map(resolve).collect())
 }
 
-/// What a dry run shows: the versions that the repositories have, as Salt does.
+/// What a dry run shows: the version that the repositories have, or that is asked for, as Salt does.
 fn preview(call: &Call<'_>, manager: &Manager, open: &[Target]) -> Result<Map, StateError> {
-    let unnamed = open.iter().filter(|target| target.version.is_none() && target.source.is_none());
-    let names: Vec<&str> = unnamed.map(|target| target.name.as_str()).collect();
-    let known = manager.candidates(call.look, &names)?;
-    let new = |target: &Target| known.get(&target.name).map_or("installed", String::as_str).to_owned();
-    Ok(open.iter().map(|target| (target.name.clone(), json!({"new": new(target), "old": ""}))).collect())
+    let of_repositories = open.iter().filter(|target| target.source.is_none());
+    let (named, any): (Vec<&Target>, Vec<&Target>) = of_repositories.partition(|target| target.version.is_some());
+    let names = |targets: &[&'_ Target]| targets.iter().map(|target| target.name.clone()).collect::<Vec<String>>();
+    let (named, any) = (names(&named), names(&any));
+    let known = manager.candidates(call.look, &any.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let available = manager.available(call.look, &named.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let new = |target: &Target| match &target.version {
+        None => known.get(&target.name).cloned(),
+        Some(wanted) if wanted.starts_with(['<', '>', '=', '!']) => None,
+        Some(wanted) => newest_of(&available, &target.name, wanted),
+    };
+    let row = |target: &Target| json!({"new": new(target).unwrap_or_else(|| "installed".into()), "old": ""});
+    Ok(open.iter().map(|target| (target.name.clone(), row(target))).collect())
+}
+
+/// The newest version of a package that fulfils a condition.
+fn newest_of(available: &BTreeMap<String, Vec<String>>, name: &str, wanted: &str) -> Option<String> {
+    let fitting = available.get(name)?.iter().filter(|version| fulfils(version, wanted));
+    fitting.max_by(|a, b| packages::compare(a, b)).cloned()
 }
 
 /// One installation.
@@ -215,6 +252,8 @@ struct Work {
     options: Options,
     refresh: bool,
     before: Versions,
+    /// Those that are there, and are installed once more.
+    again: Vec<String>,
 }
 
 impl Work {
@@ -232,14 +271,21 @@ impl Work {
             let _ = packages::apply(doing, &self.manager.refresh());
         }
         let exact = self.exact(host, open)?;
-        let went = packages::apply(doing, &self.manager.install(&exact, &self.options));
+        let went = packages::install(doing, &self.manager, &exact, &self.options);
         let after = self.manager.installed(host)?;
-        let changes = changes(&self.before, &after);
+        let mut changes = changes(&self.before, &after);
+        if went.is_ok() {
+            for name in self.again.iter().filter(|name| !changes.contains_key(*name)).collect::<Vec<_>>() {
+                let version = version_of(&after, name);
+                changes.insert(name.clone(), json!({"old": version, "new": version}));
+            }
+        }
         if let Err(why) = went {
             let comment = format!("An error was encountered while installing package(s): {why}");
             return Err(StateError::WithChanges { comment, changes });
         }
-        let done = |target: &&Target| target.source.is_some() || is_met(target, &after);
+        let done =
+            |target: &&Target| target.source.is_some() || is_met(target, &after) || self.again.contains(&target.name);
         let failed: Vec<String> = open.iter().filter(|target| !done(target)).map(wanted).collect();
         let mut comments = Vec::new();
         if !failed.is_empty() {
@@ -255,6 +301,7 @@ impl Work {
             1 => comments.push("1 targeted package was installed/updated.".into()),
             count => comments.push(format!("{count} targeted packages were installed/updated.")),
         }
+        comments.extend(self.again.iter().map(|name| format!("Package {name} was reinstalled.")));
         if !met.is_empty() {
             let met: Vec<String> = met.iter().map(wanted).collect();
             comments.push(format!("The following packages were already installed: {}", met.join(", ")));
@@ -262,6 +309,8 @@ impl Work {
         if let Some(flag) = hold {
             let all: Vec<String> = open.iter().chain(met).map(|target| target.name.clone()).collect();
             packages::apply(doing, &self.manager.hold(&all, flag))?;
+            let verb = if flag { "now" } else { "no longer" };
+            comments.extend(all.iter().map(|name| format!("Package {name} is {verb} being held.")));
         }
         Ok(Done { result: failed.is_empty(), ..Done::new(comments.join("\n"), changes) })
     }
@@ -272,17 +321,19 @@ impl Work {
             target.version.as_ref().is_some_and(|version| version.contains(['<', '>', '!', '*', '=']))
         };
         let names: Vec<&str> = open.iter().filter(is_condition).map(|target| target.name.as_str()).collect();
-        let known = self.manager.candidates(host, &names)?;
+        let available = self.manager.available(host, &names)?;
         open.iter()
             .map(|target| {
                 if !is_condition(&target) {
                     return Ok(target.clone());
                 }
                 let wanted = target.version.clone().unwrap_or_default();
-                match known.get(&target.name).filter(|version| fulfils(version, &wanted)) {
-                    Some(version) => Ok(Target { version: Some(version.clone()), ..target.clone() }),
-                    None => failed(format!("No version of {} that fulfils '{wanted}' is available", target.name)),
-                }
+                let Some(version) = newest_of(&available, &target.name, &wanted) else {
+                    let there = available.get(&target.name).map_or("none".into(), |all| all.join(", "));
+                    let name = &target.name;
+                    return failed(format!("No version matching '{name}{wanted}' could be found (available: {there})"));
+                };
+                Ok(Target { version: Some(version), ..target.clone() })
             })
             .collect()
     }
@@ -296,10 +347,12 @@ fn hold_after(
     base: String,
 ) -> Result<Plan, StateError> {
     let held = manager.held(call.look)?;
-    let names: Vec<String> =
-        met.into_iter().map(|target| target.name).filter(|name| held.contains(name) != flag).collect();
+    let all: Vec<String> = met.into_iter().map(|target| target.name).collect();
+    let names: Vec<String> = all.iter().filter(|name| held.contains(name) != flag).cloned().collect();
     if names.is_empty() {
-        return Plan::keep(base);
+        let word = if flag { "already set to be held" } else { "not being held" };
+        let said: Vec<String> = all.iter().map(|name| format!("Package {name} is {word}.")).collect();
+        return Plan::keep(format!("{base}.\n{}", said.join("\n")));
     }
     let (old, new) = if flag { ("install", "hold") } else { ("hold", "install") };
     let changes: Map = names.iter().map(|name| (name.clone(), json!({"old": old, "new": new}))).collect();
@@ -323,102 +376,6 @@ fn changes(before: &Versions, after: &Versions) -> Map {
         .filter(|(_, old, new)| old != new)
         .map(|(name, old, new)| (name.clone(), json!({"new": new, "old": old})))
         .collect()
-}
-
-fn latest(call: &Call<'_>) -> Result<Plan, StateError> {
-    let manager = manager(call)?;
-    let targets = targets(call)?;
-    let now = manager.installed(call.look)?;
-    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
-    let newest = manager.candidates(call.look, &names)?;
-    let is_old = |target: &&Target| match (version_of(&now, &target.name), newest.get(&target.name)) {
-        (Some(have), Some(there)) => packages::compare(have, there) == std::cmp::Ordering::Less,
-        (have, _) => have.is_none(),
-    };
-    let open: Vec<Target> = targets.iter().filter(is_old).cloned().collect();
-    if let Some(unknown) = open.iter().find(|target| !newest.contains_key(&target.name)).filter(|_| !call.test) {
-        return failed(format!("No information found for '{}'.", unknown.name));
-    }
-    if open.is_empty() {
-        return Plan::keep(match &targets[..] {
-            [one] => format!("Package {} is already up-to-date", one.name),
-            all if all.len() > 10 => format!("All {} packages are up-to-date.", all.len()),
-            _ => format!("All packages are up-to-date ({}).", sorted(&names)),
-        });
-    }
-    let list = open.iter().map(|target| target.name.as_str()).collect::<Vec<_>>();
-    let preview: Map = open
-        .iter()
-        .map(|target| {
-            let old = version_of(&now, &target.name).cloned().unwrap_or_default();
-            (target.name.clone(), json!({"new": newest.get(&target.name), "old": old}))
-        })
-        .collect();
-    let list = sorted(&list);
-    let comment = format!("The following packages are set to be installed/upgraded: {list}");
-    let (options, refresh) = (options(call), must_refresh(call));
-    Plan::change(comment, preview, move |doing| {
-        open.iter().for_each(|target| doing.host.expect(Expected::Package(target.name.clone())));
-        if refresh {
-            let _ = packages::apply(doing, &manager.refresh());
-        }
-        let went = packages::apply(doing, &manager.install(&open, &options));
-        let changes = changes(&now, &manager.installed(doing.host)?);
-        match went {
-            Ok(()) => {
-                Ok(Done::new(format!("The following packages were successfully installed/upgraded: {list}"), changes))
-            }
-            Err(why) => Err(StateError::WithChanges {
-                comment: format!("An error was encountered while installing package(s): {why}"),
-                changes,
-            }),
-        }
-    })
-}
-
-fn sorted(names: &[&str]) -> String {
-    let mut names = names.to_vec();
-    names.sort_unstable();
-    names.join(", ")
-}
-
-fn gone(call: &Call<'_>, purge: bool) -> Result<Plan, StateError> {
-    let manager = manager(call)?;
-    let action = if purge { "purge" } else { "remove" };
-    let now = manager.installed(call.look)?;
-    let all = targets(call)?;
-    let there: Vec<String> =
-        all.iter().filter(|target| is_met(target, &now)).map(|target| target.name.clone()).collect();
-    if there.is_empty() {
-        let versions = if all.iter().any(|target| target.version.is_some()) { " at the specified version" } else { "" };
-        return Plan::keep(format!("None of the targeted packages are installed{versions}"));
-    }
-    let preview: Map =
-        there.iter().map(|name| (name.clone(), json!({"new": format!("{action}d"), "old": ""}))).collect();
-    let absent: Vec<String> =
-        all.iter().map(|target| target.name.clone()).filter(|name| !there.contains(name)).collect();
-    let comment = format!("The following packages will be {action}d: {}.", there.join(", "));
-    Plan::change(comment, preview, move |doing| {
-        packages::apply(doing, &manager.remove(&there, purge)).map_err(|why| {
-            StateError::Failed(format!("The following packages failed to {action}: {}.\n{why}", there.join(", ")))
-        })?;
-        let after = manager.installed(doing.host)?;
-        let changes = changes(&now, &after);
-        let failed: Vec<String> = there.iter().filter(|name| after.contains_key(*name)).cloned().collect();
-        if !failed.is_empty() {
-            let comment = format!("The following packages failed to {action}: {}.", failed.join(", "));
-            return Ok(Done::failed(comment, changes));
-        }
-        let mut comments = Vec::new();
-        if !absent.is_empty() {
-            comments.push(format!("The following packages were not installed: {}.", absent.join(", ")));
-        }
-        comments.push(match absent.is_empty() {
-            true => format!("All targeted packages were {action}d."),
-            false => format!("The following packages were {action}d: {}.", there.join(", ")),
-        });
-        Ok(Done::new(comments.join(" "), changes))
-    })
 }
 
 fn uptodate(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -458,31 +415,5 @@ fn uptodate(call: &Call<'_>) -> Result<Plan, StateError> {
             Ok(()) => Done::new("Upgrade ran successfully", changes),
             Err(why) => Done::failed(format!("An exception occurred during package upgrade: {why}"), changes),
         })
-    })
-}
-
-fn hold(call: &Call<'_>, flag: bool) -> Result<Plan, StateError> {
-    let manager = manager(call)?;
-    let word = if flag { "held" } else { "unheld" };
-    let held = manager.held(call.look)?;
-    let all = call.flag("all", false) && !flag;
-    let names: Vec<String> = match all {
-        true => held.clone(),
-        false => targets(call)?.into_iter().map(|target| target.name).collect(),
-    };
-    let open: Vec<String> = names.iter().filter(|name| held.contains(name) != flag).cloned().collect();
-    let same: Vec<String> = names.iter().filter(|name| held.contains(name) == flag).cloned().collect();
-    let same: Vec<String> = same.iter().map(|name| format!("Package {name} was already {word}")).collect();
-    if open.is_empty() {
-        return Plan::keep(if same.is_empty() { format!("No package to be {word}") } else { same.join("\n") });
-    }
-    let (old, new) = if flag { ("install", "hold") } else { ("hold", "install") };
-    let changes: Map = open.iter().map(|name| (name.clone(), json!({"old": old, "new": new}))).collect();
-    let would: Vec<String> = open.iter().map(|name| format!("Package {name} would be {word}")).collect();
-    let comment = would.into_iter().chain(same.clone()).collect::<Vec<_>>().join("\n");
-    Plan::change(comment, changes.clone(), move |doing| {
-        packages::apply(doing, &manager.hold(&open, flag))?;
-        let said = open.iter().map(|name| format!("Package {name} is now {word}"));
-        Ok(Done::new(said.chain(same).collect::<Vec<_>>().join("\n"), changes))
     })
 }

@@ -89,10 +89,30 @@ impl Manager {
         let output = probe(look, &command)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(match self {
-            Self::Apt => dpkg_list(&said),
+            Self::Apt => dpkg_list(&said, "installed"),
             Self::Dnf(_) => rpm_list(&said),
             Self::Apk => said.lines().filter_map(apk_name).collect(),
         })
+    }
+
+    /// What was removed and has left its configuration behind.
+    pub fn left(&self, look: &dyn Look) -> Result<Versions, StateError> {
+        if *self != Self::Apt {
+            return Ok(Versions::new());
+        }
+        let format = "${Status} ${Package} ${Version} ${Architecture}\\n";
+        let output = probe(look, &list(&["dpkg-query", "--showformat", format, "-W"], []))?;
+        Ok(dpkg_list(&String::from_utf8_lossy(&output.stdout), "config-files"))
+    }
+
+    /// Every version that the repositories have of these names.
+    pub fn available(&self, look: &dyn Look, names: &[&str]) -> Result<BTreeMap<String, Vec<String>>, StateError> {
+        if names.is_empty() || *self != Self::Apt {
+            let newest = self.candidates(look, names)?;
+            return Ok(newest.into_iter().map(|(name, version)| (name, vec![version])).collect());
+        }
+        let command = list(&["apt-cache", "policy"], names.iter().copied());
+        Ok(version_table(&String::from_utf8_lossy(&probe(look, &command)?.stdout)))
     }
 
     /// The newest version that the repositories have of each name that they know.
@@ -279,6 +299,18 @@ pub fn apply(doing: &Doing<'_>, command: &Command) -> Result<(), StateError> {
     run_telling(doing.host, command, &|why| doing.wait_for(why))
 }
 
+/// Installs packages; those that are held stay held in the version that they get.
+pub fn install(doing: &Doing<'_>, manager: &Manager, targets: &[Target], options: &Options) -> Result<(), StateError> {
+    let held = if *manager == Manager::Apt { manager.held(doing.host)? } else { Vec::new() };
+    let again: Vec<String> =
+        targets.iter().map(|target| target.name.clone()).filter(|name| held.contains(name)).collect();
+    let options = Options { update_holds: options.update_holds || !again.is_empty(), ..options.clone() };
+    let went = apply(doing, &manager.install(targets, &options));
+    // Whatever became of it: who held them wants them held.
+    let kept = if again.is_empty() { Ok(()) } else { apply(doing, &manager.hold(&again, true)) };
+    went.and(kept)
+}
+
 fn run_telling(host: &dyn Host, command: &Command, tell: &dyn Fn(&str)) -> Result<(), StateError> {
     let output = package_lock::run(host, command, package_lock::Patience::default(), tell);
     let output = output.map_err(|why| StateError::failed(why.to_string()))?;
@@ -295,10 +327,12 @@ fn add(versions: &mut Versions, name: String, version: String) {
     }
 }
 
-fn dpkg_list(said: &str) -> Versions {
+fn dpkg_list(said: &str, wanted: &str) -> Versions {
     let mut versions = Versions::new();
     for line in said.lines() {
-        if let [_, _, "installed", name, version, ..] = line.split_whitespace().collect::<Vec<_>>()[..] {
+        if let [_, _, state, name, version, ..] = line.split_whitespace().collect::<Vec<_>>()[..]
+            && state == wanted
+        {
             add(&mut versions, name.to_owned(), version.to_owned());
         }
     }
@@ -336,6 +370,30 @@ fn policy(said: &str, key: &str) -> Versions {
         }
     }
     versions
+}
+
+/// The versions of the table that `apt-cache policy` shows, each with its priority behind it; what
+/// only the host itself has is none of a repository.
+fn version_table(said: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let (mut name, mut version) = ("", None);
+    for line in said.lines() {
+        let words: Vec<&str> = line.trim_start_matches(" *** ").split_whitespace().collect();
+        let depth = line.len() - line.trim_start().len();
+        match words[..] {
+            [title] if depth == 0 => (name, version) = (title.trim_end_matches(':'), None),
+            [this, priority] if (line.starts_with(" *** ") || depth == 5) && priority.parse::<i32>().is_ok() => {
+                version = Some(this);
+            }
+            // A source of the version above; the host's own table is one too.
+            [_, source, ..] if depth > 5 && !source.starts_with("/var/lib/dpkg/status") => {
+                let versions = found.entry(name.to_owned()).or_default();
+                versions.extend(version.take().map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The newest version stands first beneath the name.
@@ -454,6 +512,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_table_of_versions_is_read() {
+        let said = "curl:\n  Installed: 7.88\n  Candidate: 7.90\n  Version table:\n     7.90 500\n        500 http://d \
+                    bookworm/main amd64 Packages\n *** 7.88 500\n        500 http://e bookworm/main amd64 Packages\n        100 \
+                    /var/lib/dpkg/status\nown:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 100\n        100 \
+                    /var/lib/dpkg/status\n";
+        let table = version_table(said);
+        assert_eq!(table["curl"], ["7.90", "7.88"]);
+        assert!(!table.contains_key("own"));
+    }
+
+    #[test]
     fn versions_are_ordered_as_debian_orders_them() {
         for (less, more) in [
             ("1.0", "1.1"),
@@ -477,7 +546,7 @@ mod tests {
     #[test]
     fn output_of_the_real_tools_is_read() {
         let dpkg = "install ok installed bash 5.2-2 amd64\ndeinstall ok config-files vim 1 amd64\n";
-        assert_eq!(dpkg_list(dpkg), Versions::from([("bash".into(), "5.2-2".into())]));
+        assert_eq!(dpkg_list(dpkg, "installed"), Versions::from([("bash".into(), "5.2-2".into())]));
         let rpm = "kernel 0 5.1-1 x86_64\nkernel 0 5.2-1 x86_64\nbind 32 9.16-1 x86_64\n";
         let rpm = rpm_list(rpm);
         assert_eq!((rpm["kernel"].as_str(), rpm["bind"].as_str()), ("5.1-1,5.2-1", "32:9.16-1"));

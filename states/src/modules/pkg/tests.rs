@@ -13,14 +13,17 @@ fn host() -> Memory {
             return said(&have.lines().map(|l| format!("install ok installed {l} amd64\n")).collect::<String>());
         }
         if line.starts_with("apt-cache") {
-            let all = line.split(' ').skip(2).map(|name| format!("{name}:\n  Candidate: 9.0\n"));
+            let all = line.split(' ').skip(2).map(|name| {
+                format!("{name}:\n  Candidate: 9.0\n  Version table:\n     9.0 500\n        500 http://d main\n")
+            });
             return said(&all.collect::<String>());
         }
         if line.starts_with("apt-mark showhold") {
             return said(&host.text("/held")?);
         }
         if line.starts_with("apt-mark") {
-            host.put("/held", if line.contains("unhold") { "" } else { last });
+            let others = host.text("/held")?.replace(&format!("{last}\n"), "");
+            host.put("/held", &if line.contains("unhold") { others } else { format!("{others}{last}\n") });
         } else if line.ends_with("nope") {
             return refused(100, "E: Unable to locate package nope");
         } else if line.contains(" install ") {
@@ -68,18 +71,21 @@ fn a_package_is_installed_once() {
 fn packages_go_and_are_brought_up_to_date() {
     let host = host();
     let [test, first, second] = run(&host, "bash:\n  pkg.latest: []\n");
-    assert_eq!(test.1, "The following packages are set to be installed/upgraded: bash");
+    assert_eq!(test.1, "The following packages would be installed/upgraded: bash");
     assert_eq!(first.2, json!({"bash": {"new": "9.0", "old": "5.2"}}));
     assert_eq!(second.1, "Package bash is already up-to-date");
     let [_, first, second] = run(&host, "bash:\n  pkg.held: []\n");
-    assert_eq!((first.1.as_str(), second.1.as_str()), ("Package bash is now held", "Package bash was already held"));
+    assert_eq!((first.1.as_str(), second.1.as_str()), ("Package bash is now being held", "No changes made"));
+    assert_eq!(first.2["bash"]["changes"], json!({"old": "install", "new": "hold"}));
+    let [_, first, _] = run(&host, "vim:\n  pkg.held:\n    - replace: True\n    - pkgs: [vim]\n");
+    assert_eq!(first.1, "Package vim is now being held\nPackage bash is no longer being held.");
     let [test, first, second] = run(&host, "bash:\n  pkg.removed: []\n");
     assert_eq!(test.1, "The following packages will be removed: bash.");
     assert_eq!(
         (first.1.as_str(), &first.2),
         ("All targeted packages were removed.", &json!({"bash": {"new": "", "old": "9.0"}}))
     );
-    assert_eq!(second.1, "None of the targeted packages are installed");
+    assert_eq!(second.1, "All specified packages are already absent");
 }
 
 #[test]
