@@ -64,6 +64,9 @@ pub struct Config {
     pub gitfs_ssl_verify: bool,
     /// Seconds between two looks at the repositories.
     pub gitfs_update_interval: u64,
+    /// Minions may push files here (`cp.push`), of so many MiB each.
+    pub file_recv: bool,
+    pub file_recv_max_size: u64,
     /// Functions (globs) that pillar may call beside those that only read.
     pub pillar_functions: Vec<String>,
     /// Threads that compile pillar; 0 is half of the processors.
@@ -134,6 +137,8 @@ impl Default for Config {
             gitfs_saltenv_blacklist: Vec::new(),
             gitfs_ssl_verify: true,
             gitfs_update_interval: 60,
+            file_recv: false,
+            file_recv_max_size: 100,
             pillar_functions: Vec::new(),
             pillar_workers: 0,
             pillar_cache_ttl: 3600,

@@ -221,6 +221,7 @@ async fn assemble(
         return_pool: Arc::new(Semaphore::new(config.return_buffer.max(32) as usize * 1024 * 1024)),
         counters: Arc::default(),
         acks: fleet::Acks::default(),
+        received: Arc::new(received(config)),
         files: provision.files,
         git: provision.git,
         pillars: provision.pillars,
@@ -230,6 +231,11 @@ async fn assemble(
         orchestrations: orchestrations::Orchestrations::default(),
         checks: Arc::new(checks),
     }))
+}
+
+fn received(config: &Config) -> files::Received {
+    let most = config.file_recv.then(|| config.file_recv_max_size.saturating_mul(1 << 20));
+    files::Received::new(config.root_dir.join("cache/minions"), most)
 }
 
 fn first_operator(key: &proto::sign::Identity) -> OperatorEntry {

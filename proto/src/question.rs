@@ -19,7 +19,7 @@ use crate::{
     Hash, MinionId, Packed,
     codec::Limits,
     id::{IdError, check, name_type},
-    manifest::EnvName,
+    manifest::{EnvName, TreePath},
 };
 
 /// Questions that one minion may have open.
@@ -72,6 +72,22 @@ pub enum Question {
     },
     /// Takes these out of the mine; answered as `MineUpdate`.
     MineDelete { names: Vec<MineName> },
+    /// A piece of a file of the asker's, which the master keeps as that (`cp.push`). Answered with nothing,
+    /// once it is kept; the next piece is asked to be kept after that.
+    Push(Piece),
+}
+
+/// A piece of a file that a minion pushes; its pieces follow one another from 0 to `size`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Where it is to be, beneath the folder that the master has for this minion.
+    pub path: TreePath,
+    /// Of the whole file, in bytes.
+    pub size: u64,
+    /// Where this piece begins; 0 begins the file anew.
+    pub offset: u64,
+    /// At most [`PART`] bytes.
+    pub data: Bytes,
 }
 
 /// What a minion keeps under one name.
@@ -143,6 +159,7 @@ mod tests {
             Question::Mine { target: "G@os:Debian".into(), names: vec!["alias".parse().unwrap()] },
             Question::MineUpdate { entries: vec![entry], clear: true },
             Question::MineDelete { names: Vec::new() },
+            Question::Push(Piece { path: "etc/motd".parse().unwrap(), size: 9, offset: 3, data: vec![1; 6].into() }),
         ]
     }
 

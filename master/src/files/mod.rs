@@ -9,6 +9,7 @@
 mod beneath;
 mod git;
 mod hashes;
+mod received;
 mod revision;
 mod roots;
 mod tree;
@@ -31,6 +32,7 @@ use proto::{
 };
 
 pub use git::{Git, Remote, Remotes};
+pub use received::Received;
 pub use roots::{Ignore, Links};
 pub use tree::PillarTree;
 

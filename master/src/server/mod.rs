@@ -27,7 +27,7 @@ use crate::{
     checks::Checks,
     clock,
     events::Events,
-    files::{Files, Git},
+    files::{Files, Git, Received},
     fleet::{Acks, Fleet},
     jobs::Jobs,
     keys::Keys,
@@ -57,6 +57,8 @@ pub struct Master {
     pub return_pool: Arc<Semaphore>,
     /// How often each kind of thing was refused, before and within sessions.
     pub counters: Arc<Counters>,
+    /// What minions push here.
+    pub received: Arc<Received>,
     /// What minions ask for.
     pub files: Arc<Files>,
     pub git: Option<Arc<Git>>,

@@ -68,6 +68,13 @@ async fn find(master: &Master, minion: &MinionId, question: Question) -> Result<
         }
         Question::MineUpdate { entries, clear } => master.mine.update(minion, entries, clear).await.map(nothing),
         Question::MineDelete { names } => master.mine.delete(minion, &names).await.map(nothing),
+        Question::Push(piece) if piece.data.len() > PART => {
+            Err(Unanswered::new(Kind::Malformed, format!("{}: a piece of more than {PART} bytes", piece.path)))
+        }
+        Question::Push(piece) => {
+            let (received, minion) = (master.received.clone(), minion.clone());
+            blocking(move || received.take(&minion, &piece)).await.map(nothing)
+        }
     }
 }
 

@@ -106,9 +106,7 @@ fn what(chunk: &Chunk) -> String {
         ("salt", "function") => format!("{} {}", text("name"), list("arg")).trim_end().to_owned(),
         ("salt", "wait_for_event") => format!("wait for the event {}", text("name")),
         ("salt", "check") => {
-            let checks = low.get("checks").and_then(Value::as_array).into_iter().flatten();
-            let names: Vec<String> = checks.filter_map(|check| check.get("fun").map(python_str)).collect();
-            format!("check {}", names.join(", "))
+            format!("check {}", module::names_of_checks(low).join(", "))
         }
         (state, fun) => format!("{state}.{fun} {}", text("name")),
     }

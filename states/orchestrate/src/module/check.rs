@@ -53,6 +53,14 @@ pub fn calls(low: &Map) -> Result<Vec<FleetCall>, StateError> {
     Ok(checks(low)?.into_iter().map(|check| check.call).collect())
 }
 
+/// What a chunk's checks are called.
+///
+/// # Errors
+/// What is malformed.
+pub fn names(low: &Map) -> Result<Vec<String>, StateError> {
+    Ok(checks(low)?.iter().map(Check::name).collect())
+}
+
 fn checks(low: &Map) -> Result<Vec<Check>, StateError> {
     let own = wish::target(low)?;
     let items = match low.get("checks") {
