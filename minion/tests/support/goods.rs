@@ -79,6 +79,7 @@ impl Goods {
                 self.mine.retain(|entry| !names.contains(&entry.name));
                 Ok(Vec::new())
             }
+            Question::Push(_) => Err(Unanswered::new(Kind::Failed, "nothing is taken here")),
         }
     }
 }
