@@ -10,7 +10,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("orchestrate", &["states", "proto"]),
     ("minion", &["states", "proto"]),
     ("master", &["orchestrate", "states", "proto"]),
-    ("ctl", &["master", "minion", "states", "proto"]),
+    ("ctl", &["master", "minion", "orchestrate", "states", "proto"]),
     ("tests", &["ctl", "master", "minion", "states", "proto"]),
 ];
 

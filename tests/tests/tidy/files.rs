@@ -27,7 +27,10 @@ const TABLES: &[(&str, &str, &str)] =
     &[("minion/src/exec.rs", "minion/src/exec", "{}::"), ("ctl/src/commands/mod.rs", "ctl/src/commands", "{}::")];
 
 /// Files beside a table that are not rows of it.
-const NOT_ROWS: &[(&str, &str)] = &[("minion/src/exec/bind.rs", "reads arguments for all modules")];
+const NOT_ROWS: &[(&str, &str)] = &[
+    ("minion/src/exec/bind.rs", "reads arguments for all modules"),
+    ("minion/src/exec/documented.rs", "holds the table against what Salt documents"),
+];
 
 #[test]
 fn every_file_of_a_table_is_in_it() {
