@@ -200,6 +200,18 @@ pub struct Call<'a> {
     pub(crate) watched: Vec<String>,
 }
 
+impl<'a> Call<'a> {
+    /// The same with other arguments.
+    pub fn with_low<'b>(&'b self, low: &'b Map) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        let (needs, watched) = (self.needs.clone(), self.watched.clone());
+        let Self { look, test, context, steps, accumulated, .. } = *self;
+        Call { look, low, test, context, steps, needs, accumulated, watched }
+    }
+}
+
 impl Call<'_> {
     pub fn context(&self) -> &Context<'_> {
         self.context

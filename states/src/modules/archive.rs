@@ -50,6 +50,10 @@ struct Request {
     force: bool,
     overwrite: bool,
     update: bool,
+    /// What was unpacked is what the tool says.
+    tool_tells: bool,
+    /// Members of a zip archive keep their modes.
+    modes: bool,
 }
 
 fn extracted(call: &Call<'_>) -> Result<Plan, StateError> {
@@ -66,14 +70,22 @@ fn extracted(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     archive::needs(call.look, request.format)?;
     let path = content::cached(call, &request.source)?;
-    let archive = Archive {
+    let mut archive = Archive {
         path: path.to_string_lossy().into_owned(),
         format: request.format,
-        decompress: call.some_text("list_options"),
+        decompress: None,
         password: call.some_text("password"),
     };
     request.verify(call, &path)?;
-    let members = archive.list(call.look)?;
+    let listed = match (archive.list(call.look), call.some_text("list_options")) {
+        // Only what `tar` cannot read by itself needs a program that can.
+        (Err(_), Some(program)) if request.format == Format::Tar => {
+            archive.decompress = Some(program);
+            archive.list(call.look)
+        }
+        (listed, _) => listed,
+    };
+    let members = listed?;
     if archive.password.is_none() && members.iter().any(|member| member.encrypted) {
         return failed(format!(
             "Archive {} is password-protected, but no password was specified. Please set the 'password' argument.",
@@ -84,6 +96,20 @@ fn extracted(call: &Call<'_>) -> Result<Plan, StateError> {
         return failed(format!("Archive {} is not safe to extract: {why}", request.source));
     }
     plan(call, request, archive, members)
+}
+
+/// Gives what was unpacked the modes of new files and folders, whatever the archive says.
+fn plain_modes(host: &dyn crate::Host, folder: &Path, members: &[archive::Member]) -> Result<(), StateError> {
+    for member in members {
+        let mode = match member.kind {
+            archive::Kind::File => 0o644,
+            archive::Kind::Folder => 0o755,
+            archive::Kind::Link | archive::Kind::HardLink => continue,
+        };
+        let path = folder.join(&member.path);
+        host.set_mode(&path, mode).map_err(|why| StateError::io("change", &path, &why))?;
+    }
+    Ok(())
 }
 
 /// A path of the arguments that has to be absolute.
@@ -137,6 +163,8 @@ impl Request {
             _ => call.int("trim_output").and_then(|lines| usize::try_from(lines).ok()).filter(|lines| *lines > 0),
         };
         Ok(Ok(Self {
+            tool_tells: options.is_some() || format == Format::Zip && call.flag("use_cmd_unzip", false),
+            modes: format != Format::Zip || call.flag("extract_perms", true),
             name,
             source,
             hash,
@@ -280,6 +308,9 @@ fn plan(call: &Call<'_>, request: Request, archive: Archive, members: Vec<Member
         let host = doing.host;
         let (mut changes, created) = prepare(host, &request, &contents, &lack)?;
         let said = archive.extract(host, request.folder(), &words)?;
+        if !request.modes {
+            plain_modes(host, request.folder(), &members)?;
+        }
         if let Some((path, sum)) = &record {
             lines::write(host, path, sum, 0o600)?;
         }
@@ -291,7 +322,7 @@ fn plan(call: &Call<'_>, request: Request, archive: Archive, members: Vec<Member
             changes.insert("directories_created".into(), json!([name]));
         }
         // With options of the tool's own it alone knows what it did.
-        let mut all: Vec<String> = match request.options.is_some() {
+        let mut all: Vec<String> = match request.tool_tells {
             true => said.lines().map(str::to_owned).collect(),
             false => archive::names(&members, request.format),
         };

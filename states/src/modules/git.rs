@@ -157,7 +157,14 @@ fn identities(call: &Call<'_>) -> Result<Vec<String>, StateError> {
             None => failed(format!("identity '{path}' is not an absolute path")),
         },
     };
-    call.list("identity").into_iter().map(one).collect()
+    let all: Vec<String> = call.list("identity").into_iter().map(one).collect::<Result<_, _>>()?;
+    let is_there = |path: &String| crate::resource::files::is_file(call.look, path.as_ref());
+    match all.first() {
+        Some(first) if !all.iter().any(is_there) => crate::plan::missing(format!(
+            "Unable to authenticate using identity file:\n\nidentity file {first} does not exist"
+        )),
+        _ => Ok(all),
+    }
 }
 
 /// Sentences one behind the other, as Salt joins them.

@@ -23,6 +23,7 @@ mod params;
 mod pip;
 mod pkg;
 mod pkgrepo;
+mod random;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
@@ -57,6 +58,7 @@ pub const TABLE: &[StateModule] = &[
     pip::MODULE,
     pkg::MODULE,
     pkgrepo::MODULE,
+    random::MODULE,
     service::MODULE,
     ssh_auth::MODULE,
     ssh_known_hosts::MODULE,

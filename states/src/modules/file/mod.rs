@@ -24,7 +24,7 @@ mod trial;
 use std::path::PathBuf;
 
 use super::params::file as params;
-use crate::plan::{Call, State, StateError, StateModule, failed};
+use crate::plan::{Call, Plan, State, StateError, StateModule, failed};
 
 pub const MODULE: StateModule = StateModule {
     name: "file",
@@ -158,6 +158,11 @@ pub const MODULE: StateModule = StateModule {
     ],
     watch: None,
 };
+
+/// `file.managed`, for states that make a file of their own kind.
+pub fn managed(call: &Call<'_>) -> Result<Plan, StateError> {
+    managed::plan(call)
+}
 
 /// A pattern of Python's.
 pub fn pattern(text: &str) -> Result<fancy_regex::Regex, StateError> {

@@ -21,6 +21,7 @@ pub mod mount;
 pub mod pip;
 pub mod pkg;
 pub mod pkgrepo;
+pub mod random;
 pub mod service;
 pub mod ssh_auth;
 pub mod ssh_known_hosts;
