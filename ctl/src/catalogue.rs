@@ -36,6 +36,8 @@ pub struct Entry {
     pub doc: &'static str,
     /// How it is written, with what it takes: `cmd.run(cmd, cwd=None, …)`.
     pub signature: String,
+    /// An example that `doc` does not have.
+    pub example: Option<&'static str>,
     pub kind: Kind,
 }
 
@@ -61,6 +63,7 @@ pub fn entries() -> Vec<Entry> {
         name: f.name.to_owned(),
         doc: f.doc,
         signature: signature(f.name, f.params),
+        example: None,
         kind: Kind::Function(f.effect),
     };
     let mut all: Vec<Entry> = functions().into_iter().map(function).chain(states()).chain(checks()).collect();
@@ -82,6 +85,7 @@ fn checks() -> impl Iterator<Item = Entry> {
         name: format!("check.{}", kind.name),
         doc: kind.doc,
         signature: format!("{}: {{{}}}", kind.name, options(kind).join(", ")),
+        example: example(kind.name),
         kind: Kind::Check,
     })
 }
@@ -97,10 +101,18 @@ pub fn options(kind: &minion::checks::Kind) -> Vec<String> {
     names.chain(OF_EVERY_CHECK).map(str::to_owned).collect()
 }
 
+/// The line that shows a kind of check in the manual, as it stands beneath `checks:`.
+fn example(kind: &str) -> Option<&'static str> {
+    let (_, kinds) = include_str!("../../docs/checks.md").split_once("## The kinds")?;
+    let (_, block) = kinds.split_once("```yaml\nchecks:\n")?;
+    let named = |line: &&str| line.contains(&format!("check: {kind},")) || line.starts_with(&format!("  {kind}:"));
+    block.split("```").next()?.lines().find(named)
+}
+
 fn states() -> impl Iterator<Item = Entry> {
     let entry = |module: &'static str, state: &State, kind| {
         let name = format!("{module}.{}", state.name);
-        Entry { signature: signature(&name, state.params), name, doc: state.doc, kind }
+        Entry { signature: signature(&name, state.params), name, doc: state.doc, example: None, kind }
     };
     let of_minions = states::modules::all().map(move |(module, state)| entry(module.name, state, Kind::State));
     of_minions.chain(orchestration().map(move |(module, state)| entry(module, state, Kind::Step)))
@@ -144,6 +156,8 @@ mod tests {
         for kind in minion::checks::KINDS {
             assert!(shown.contains(kind.name), "{} has no example in docs/checks.md", kind.name);
             assert!(page.contains(&format!("| `{}` |", kind.name)), "{} is not in the table", kind.name);
+            let line = example(kind.name).unwrap_or_default();
+            assert!(line.contains(kind.name), "{}: {line}", kind.name);
         }
     }
 

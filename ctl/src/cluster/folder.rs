@@ -75,9 +75,11 @@ pub fn newest() -> Result<PathBuf, Error> {
         return Err(none());
     }
     check_private(&parent)?;
+    let running = clusters(&parent).into_iter().filter(|(_, running)| *running);
     // One that is about to start, or to end, has no configuration.
-    let running = clusters(&parent).into_iter().filter(|(_, running)| *running).map(|(folder, _)| folder.join("master"));
-    running.filter(|folder| folder.join("master").is_file()).next_back().ok_or_else(none)
+    let is_configured = |folder: &PathBuf| folder.join("master").is_file();
+    let newest = running.map(|(folder, _)| folder.join("master")).rfind(is_configured);
+    newest.ok_or_else(none)
 }
 
 /// Waits for the end of standard input, which comes when the cluster's process ends in whatever

@@ -150,7 +150,11 @@ fn object(entry: &Entry) -> Value {
         Kind::Function(Effect::Runs) | Kind::Check => "runs",
         Kind::Function(Effect::Writes) | Kind::State | Kind::Step => "writes",
     };
-    json!({"doc": entry.doc.trim(), "signature": entry.signature, "effect": effect})
+    let mut object = json!({"doc": entry.doc.trim(), "signature": entry.signature, "effect": effect});
+    if let Some(example) = entry.example {
+        object["example"] = format!("checks:\n{example}").into();
+    }
+    object
 }
 
 fn modules(all: &[Entry]) -> String {
@@ -206,6 +210,9 @@ fn whole(entry: &Entry) -> String {
     let mut text = format!("{}\n{}\n\n", term::paint(term::BOLD, head), term::paint(term::DIM, effect(entry.kind)));
     for line in entry.doc.trim().lines() {
         text += &doc_line(line);
+    }
+    if let Some(example) = entry.example {
+        text += &format!("\n    checks:\n    {example}\n");
     }
     text
 }
