@@ -22,6 +22,7 @@ use states::{
 };
 
 use crate::{
+    applied,
     exec::{self, FROM_OPERATOR},
     host::{OUTPUT_LIMIT, Scoped, System, Watch},
     turn::{self, NoTurn},
@@ -204,7 +205,12 @@ fn call(running: &Arc<Running>, site: &Site<'_>, retcode: &AtomicI32) -> Result<
         }
     };
     let args = from_operator(&request.args, request.function.module(), &running.job);
-    context.call(&request.function, args).map(states::value::plain)
+    let outcome = context.call(&request.function, args).map(states::value::plain);
+    if !running.is_stopped() {
+        let succeeded = outcome.is_ok() && retcode.load(Ordering::Relaxed) == 0;
+        applied::keep(&running.job, site.tree, site.opts, succeeded);
+    }
+    outcome
 }
 
 /// Commands that an operator types go through a shell; those of templates do not.

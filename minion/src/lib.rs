@@ -1,6 +1,7 @@
 //! The agent of Overstate: connection, job execution, execution modules, grains.
 
 pub mod agent;
+mod applied;
 pub mod checks;
 pub mod child;
 pub mod clock;

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use proto::Map;
+
 /// A file tree for each environment. Paths are relative, with `/` between their parts.
 ///
 /// Folders on this host implement it ([`Folders`]), and so does whatever fetches from a master.
@@ -43,6 +45,12 @@ pub trait Tree: Send + Sync {
     /// The folders of an environment that have nothing in them, sorted.
     fn empty_dirs(&self, _env: &str) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Which version of the files this is, for whoever asks later what was applied: `tree`, a hash, and
+    /// `commits`, those of roots in git by environment. Nothing where nobody keeps count.
+    fn revision(&self) -> Map {
+        Map::new()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use proto::{
-    Hash,
+    Hash, Map, Value,
     manifest::{EnvName, Environment, FileEntry, Manifest, TreePath},
 };
 use states::tree::{Entry, Tree};
@@ -75,11 +75,23 @@ impl Remote {
     }
 }
 
+/// `[{"root": …, "commit": …}]`
+fn commits(env: &Environment) -> Value {
+    env.revisions.iter().map(|at| serde_json::json!({"root": at.root, "commit": at.commit})).collect()
+}
+
 fn names<'a>(files: impl Iterator<Item = &'a TreePath>) -> Vec<String> {
     files.map(|path| path.as_str().to_owned()).collect()
 }
 
 impl Tree for Remote {
+    fn revision(&self) -> Map {
+        let Ok((hash, manifest)) = self.manifest() else { return Map::new() };
+        let in_git = manifest.environments.iter().filter(|(_, env)| !env.revisions.is_empty());
+        let commits: Map = in_git.map(|(name, env)| (name.to_string(), commits(env))).collect();
+        Map::from_iter([("tree".to_owned(), hash.to_string().into()), ("commits".to_owned(), commits.into())])
+    }
+
     fn environments(&self) -> Vec<String> {
         let environments = self.manifest().map(|(_, manifest)| manifest.environments.keys());
         environments.map(|names| names.map(EnvName::to_string).collect()).unwrap_or_default()
