@@ -90,10 +90,15 @@ pub fn here(global: &Global, function: &str, args: proto::Args) -> Result<Value,
 fn told(progress: &Arc<Mutex<Progress>>) -> Live {
     let progress = progress.clone();
     Box::new(move |told| {
-        if let Told::State(step) = told
-            && let Some(step) = Step::parse(&step.to_string())
-        {
-            lock(&progress).draw_step(&step);
+        let Told::State(step) = told else { return };
+        let Some(step) = Step::parse(&step.to_string()) else { return };
+        match step.line().filter(|_| step.waits()) {
+            // This may take minutes: whoever has no terminal is told of it too.
+            Some(line) => {
+                lock(&progress).clear();
+                term::complain(&format!("{line}\n"));
+            }
+            None => lock(&progress).draw_step(&step),
         }
     })
 }
