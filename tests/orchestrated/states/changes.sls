@@ -1,0 +1,2 @@
+changed:
+  test.succeed_with_changes: []

@@ -1,0 +1,4 @@
+done:
+  test.succeed_with_changes: []
+half:
+  test.fail_with_changes: []

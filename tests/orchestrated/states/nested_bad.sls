@@ -1,0 +1,2 @@
+inner:
+  salt.state: [{tgt: a1}, {sls: fails}]

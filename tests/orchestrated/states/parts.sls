@@ -1,0 +1,1 @@
+include: [parts_good, parts_bad]

@@ -1,0 +1,2 @@
+bad part:
+  test.fail_without_changes: []

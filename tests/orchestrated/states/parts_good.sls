@@ -1,0 +1,2 @@
+part:
+  test.succeed_with_changes: []

@@ -1,0 +1,4 @@
+nothing:
+  test.succeed_without_changes:
+    - require:
+        - test: nowhere

@@ -1,0 +1,2 @@
+of dev:
+  test.succeed_with_changes: []
