@@ -43,6 +43,11 @@ pub struct Swarm {
 impl Swarm {
     /// Starts `count` agents that connect to `address`. Each finds returns of `jids` in its spool.
     pub fn start(address: &str, count: usize, home: &Home, jids: &[JobId]) -> Self {
+        Self::with_checks(address, count, home, jids, 0)
+    }
+
+    /// The same, where each has so many checks: they read nothing of the host.
+    pub fn with_checks(address: &str, count: usize, home: &Home, jids: &[JobId], checks: usize) -> Self {
         let folder = home.0.path();
         let file = folder.join("spooled");
         let lines: String = jids.iter().map(|jid| format!("{jid}\n")).collect();
@@ -50,6 +55,7 @@ impl Swarm {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["agents", address, &count.to_string()])
             .args([folder, &file])
+            .arg(checks.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -69,7 +75,7 @@ impl Drop for Swarm {
 }
 
 /// The swarm's own process.
-pub fn main(address: &str, count: usize, folder: &Path, spooled: &Path) {
+pub fn main(address: &str, count: usize, folder: &Path, spooled: &Path, checks: usize) {
     let jids: Vec<JobId> = fs::read_to_string(spooled)
         .expect("the list of jobs")
         .lines()
@@ -79,7 +85,7 @@ pub fn main(address: &str, count: usize, folder: &Path, spooled: &Path) {
     let agents: Vec<Agent> = runtime.block_on(async {
         let mut agents = Vec::new();
         for n in 0..count {
-            agents.push(agent(address, n, &folder.join("swarm").join(n.to_string()), &jids).await);
+            agents.push(agent(address, n, &folder.join("swarm").join(n.to_string()), &jids, checks).await);
         }
         agents
     });
@@ -92,8 +98,12 @@ pub fn main(address: &str, count: usize, folder: &Path, spooled: &Path) {
     });
 }
 
-async fn agent(address: &str, n: usize, root: &Path, jids: &[JobId]) -> Agent {
-    let keys = Keys { id: Some(format!("s{n}")), master: address.into(), root_dir: root.into(), ..Keys::default() };
+async fn agent(address: &str, n: usize, root: &Path, jids: &[JobId], checks: usize) -> Agent {
+    // Without any it would have those of every host.
+    let check = |n: usize| (format!("clock{n}"), serde_json::json!({"check": "clock", "interval": 3600}));
+    let checks = if checks == 0 { Value::Null } else { Value::Object((0..checks).map(check).collect()) };
+    let (id, master, root_dir) = (Some(format!("s{n}")), address.into(), root.into());
+    let keys = Keys { id, master, root_dir, checks, ..Keys::default() };
     let config = Config::new(root, keys, Map::new()).expect("a configuration");
     fs::create_dir_all(root).expect("a folder");
     if !jids.is_empty() {

@@ -17,7 +17,7 @@ const HELP: &str = "\
 Usage: bench [SCENE…] [--quick] [--no-salt] [--write]
 
   SCENE      one or more of: salt compile fleet idle apply highstate
-             files pillar swarm drain reconnect endurance (default: all)
+             files pillar orchestrate check swarm drain reconnect endurance (default: all)
   --quick    fewer runs and smaller swarms, to see that it works
   --no-salt  leave Salt out (it is installed from PyPI otherwise)
   --write    write docs/benchmarks.md
@@ -32,8 +32,9 @@ fn main() -> ExitCode {
             raw::peer(address, connections.parse().expect("a count"));
             return ExitCode::SUCCESS;
         }
-        ["agents", address, count, folder, spooled] => {
-            agents::main(address, count.parse().expect("a count"), folder.as_ref(), spooled.as_ref());
+        ["agents", address, count, folder, spooled, checks] => {
+            let count = count.parse().expect("a count");
+            agents::main(address, count, folder.as_ref(), spooled.as_ref(), checks.parse().expect("a count"));
             return ExitCode::SUCCESS;
         }
         ["compile", dir, sls, runs] => {

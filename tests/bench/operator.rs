@@ -4,7 +4,10 @@ use std::{collections::HashMap, path::Path};
 
 use proto::{
     JobId, Outcome, Request, RunOptions, Value, layout,
-    message::{Ask, Hello, Lane, OperatorHello, Query, Reply, ToOperator},
+    message::{
+        Ask, Hello, Lane, OperatorHello, Query, Reply, ToOperator,
+        orchestration::{Orchestration, Plan},
+    },
     net::{Receiver, Sender, connect, tcp},
     session::{Local, Peer},
     sign::{self, Identity, StaticKey},
@@ -55,6 +58,15 @@ impl Operator {
         match self.reply().await {
             Reply::Value(value) => value,
             other => panic!("no status: {other:?}"),
+        }
+    }
+
+    /// What an orchestration would do.
+    pub async fn plan(&mut self, wanted: Orchestration) -> Plan {
+        self.ask(Query::Plan(Box::new(wanted))).await;
+        match self.reply().await {
+            Reply::Plan(plan) => *plan,
+            other => panic!("no plan: {other:?}"),
         }
     }
 

@@ -40,19 +40,34 @@ impl Salt {
     /// Seconds for `salt '*' test.ping` with this many minions, from start to end of the process.
     pub fn ping(&self, minions: usize, runs: usize) -> Figure {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let fleet = SaltFleet::start(self, dir.path(), minions);
-        let ping = || fleet.answers(&["*", "test.ping"]);
-        let limit = Instant::now() + Duration::from_secs(120 + 3 * minions as u64);
-        while ping() < minions {
-            assert!(Instant::now() < limit, "Salt's minions did not all come");
-        }
+        let fleet = SaltFleet::start(self, dir.path(), minions, "");
+        fleet.await_all(minions);
         let one = |_| {
             let start = Instant::now();
-            let answers = ping();
+            let answers = fleet.ping();
             assert_eq!(answers, minions, "Salt lost answers");
             start.elapsed().as_secs_f64()
         };
         Figure::of((0..runs).map(one).collect())
+    }
+
+    /// Seconds for `salt-run state.orchestrate` of each of these SLS of `tree`, from start to end of
+    /// the process.
+    ///
+    /// # Panics
+    /// When one does not go well.
+    pub fn orchestrations(&self, minions: usize, tree: &Path, names: &[&str], runs: usize) -> Vec<Figure> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let roots = format!("file_roots: {{base: ['{}']}}\n", tree.display());
+        let fleet = SaltFleet::start(self, dir.path(), minions, &roots);
+        fleet.await_all(minions);
+        let one = |name: &str| {
+            let start = Instant::now();
+            fleet.orchestrate(name);
+            start.elapsed().as_secs_f64()
+        };
+        // The first run of each warms the minions' caches.
+        names.iter().map(|name| Figure::of((0..=runs).map(|_| one(name)).skip(1).collect())).collect()
     }
 }
 
@@ -63,11 +78,11 @@ struct SaltFleet<'a> {
 }
 
 impl<'a> SaltFleet<'a> {
-    fn start(salt: &'a Salt, dir: &Path, minions: usize) -> Self {
+    fn start(salt: &'a Salt, dir: &Path, minions: usize, more: &str) -> Self {
         let mut fleet = Self { salt, dir: dir.to_owned(), daemons: Vec::new() };
         let common = "user: root\nlog_level: error\nlog_level_logfile: quiet\n";
         let master = format!(
-            "{common}interface: 127.0.0.1\nauto_accept: true\npublish_port: 24505\nret_port: 24506\nroot_dir: {0}/master\n",
+            "{common}interface: 127.0.0.1\nauto_accept: true\npublish_port: 24505\nret_port: 24506\nroot_dir: {0}/master\n{more}",
             dir.display()
         );
         fleet.daemon("salt-master", "master", &master);
@@ -95,6 +110,27 @@ impl<'a> SaltFleet<'a> {
             .spawn()
             .expect("Salt's daemon");
         self.daemons.push(child);
+    }
+
+    fn ping(&self) -> usize {
+        self.answers(&["*", "test.ping"])
+    }
+
+    fn await_all(&self, minions: usize) {
+        let limit = Instant::now() + Duration::from_secs(120 + 3 * minions as u64);
+        while self.ping() < minions {
+            assert!(Instant::now() < limit, "Salt's minions did not all come");
+        }
+    }
+
+    fn orchestrate(&self, name: &str) {
+        let output = Command::new(self.salt.program("salt-run"))
+            .arg("-c")
+            .arg(self.dir.join("conf/master"))
+            .args(["state.orchestrate", name, "--out", "json"])
+            .output()
+            .expect("salt-run");
+        assert!(output.status.success(), "salt-run: {}", String::from_utf8_lossy(&output.stdout));
     }
 
     /// How many minions answered.

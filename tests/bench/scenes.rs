@@ -1,7 +1,9 @@
 //! What is measured: one scene for each kind of load, in a table.
 
+mod check;
 mod compile;
 mod fleet;
+mod orchestrate;
 mod states;
 mod swarm;
 
@@ -51,6 +53,8 @@ const SCENES: &[(&str, Scene)] = &[
     ("highstate", states::highstate),
     ("files", states::files),
     ("pillar", states::pillar),
+    ("orchestrate", orchestrate::orchestrate),
+    ("check", check::check),
     ("swarm", swarm::swarm),
     ("drain", swarm::drain),
     ("reconnect", swarm::reconnect),
