@@ -1,6 +1,7 @@
 //! Real processes, from the command line to the disk and back. One file a subject; each test
 //! has a fleet of its own.
 
+mod checks;
 mod enemies;
 mod events;
 mod faults;
@@ -9,6 +10,7 @@ mod hosts;
 mod jobs;
 mod keys;
 mod load;
+mod mongodb;
 mod newcomer;
 mod operators;
 mod overstate;
