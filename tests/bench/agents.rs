@@ -99,12 +99,14 @@ pub fn main(address: &str, count: usize, folder: &Path, spooled: &Path, checks: 
 }
 
 async fn agent(address: &str, n: usize, root: &Path, jids: &[JobId], checks: usize) -> Agent {
-    let check = |n: usize| (format!("clock{n}"), serde_json::json!({"check": "clock", "interval": 3600}));
+    let check =
+        |n: usize| (format!("clock{n}"), serde_json::json!({"check": "clock", "interval": 3600, "warning": 9999}));
     // Those that every host has would be looked at ten thousand times on this one.
     let checks = if checks == 0 { Value::Bool(false) } else { Value::Object((0..checks).map(check).collect()) };
     let (id, master, root_dir) = (Some(format!("s{n}")), address.into(), root.into());
-    let keys = Keys { id, master, root_dir, checks, ..Keys::default() };
-    let config = Config::new(root, keys, Map::new()).expect("a configuration");
+    let given = Map::from_iter([("checks".to_owned(), checks.clone())]);
+    let config = Config::new(root, Keys { id, master, root_dir, checks, ..Keys::default() }, given);
+    let config = config.expect("a configuration");
     fs::create_dir_all(root).expect("a folder");
     if !jids.is_empty() {
         let spool = Spool::new(root, 64 << 20);
