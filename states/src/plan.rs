@@ -72,6 +72,15 @@ pub struct Doing<'a> {
 }
 
 impl Doing<'_> {
+    /// Whether this is a dry run, in which no execution function may be called: they may change what no
+    /// host stands before. That something may change is noted, as of any command.
+    pub fn is_foretold(&self) -> bool {
+        if !self.is_real {
+            let _noted = self.host.run(&crate::Command::default());
+        }
+        !self.is_real
+    }
+
     /// Tells whoever follows the run, and the log, what the state waits for.
     pub fn wait_for(&self, what: &str) {
         self.context.wait_for(self.low, what);

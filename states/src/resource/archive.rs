@@ -99,9 +99,10 @@ impl Archive {
 
     fn said(&self, look: &dyn Look, argv: &[&str]) -> Result<String, StateError> {
         let mut output = ask(look, argv)?;
-        // GNU tar takes names as they are only if told so; others know no such option.
+        // GNU tar takes names as they are only if told so, those of links too, which may point outside;
+        // others know no such option.
         if output.code == 0 && argv.first() == Some(&"tar") {
-            let literal: Vec<&str> = [argv, &["--quoting-style=literal"]].concat();
+            let literal: Vec<&str> = [argv, &["--quoting-style=literal", "-P"]].concat();
             output = ask(look, &literal).ok().filter(|better| better.code == 0).unwrap_or(output);
         }
         match (output.code, output.truncated) {
