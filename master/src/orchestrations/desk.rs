@@ -110,6 +110,10 @@ impl Desk {
         let Started { start, notes } =
             jobs.run_part(&master.keys, &operator, &live.origin, request, jid, part).await.map_err(refused)?;
         live.add_child(step, jid);
+        // Killed just now, and not among what was ended with it.
+        if live.was_killed() {
+            jobs.kill(jid, &live.operator).await;
+        }
         if let Some(notes) = notes {
             live.keep_stream(jid, notes);
         }

@@ -24,7 +24,44 @@ pub fn grains(id: &str, host: &str) -> Map {
     if let Value::Object(more) = more {
         grains.extend(more);
     }
+    grains.extend(addresses());
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    grains.insert("mem_total".into(), mem_total(&memory).into());
     grains
+}
+
+/// `MemTotal` in MiB.
+fn mem_total(text: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+/// `ipv4`, `ipv6`, and which interface has which, as Salt has them.
+fn addresses() -> Map {
+    let names = ["ip_interfaces", "ip4_interfaces", "ip6_interfaces"];
+    let mut grains: Map = ["ipv4", "ipv6"].map(|name| (name.to_owned(), json!([]))).into_iter().collect();
+    grains.extend(names.map(|name| (name.to_owned(), json!({}))));
+    for found in nix::ifaddrs::getifaddrs().into_iter().flatten() {
+        let Some(address) = found.address else { continue };
+        let (ip, all, own) = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => (v4.ip().to_string(), "ipv4", "ip4_interfaces"),
+            (_, Some(v6)) => (v6.ip().to_string(), "ipv6", "ip6_interfaces"),
+            _ => continue,
+        };
+        push(&mut grains[all], &ip);
+        for kind in ["ip_interfaces", own] {
+            push(&mut grains[kind][&found.interface_name], &ip);
+        }
+    }
+    grains
+}
+
+fn push(list: &mut Value, text: &str) {
+    match list {
+        Value::Array(items) => items.push(text.into()),
+        other => *other = json!([text]),
+    }
 }
 
 /// What `/etc/os-release` says, in Salt's words.
@@ -85,6 +122,13 @@ mod tests {
         let ubuntu = of_release("ID=ubuntu\nVERSION_ID=\"24.04\"\nNAME=Ubuntu\n");
         assert_eq!((&ubuntu["os_family"], &ubuntu["osfinger"]), (&json!("Debian"), &json!("Ubuntu-24.04")));
         assert_eq!(of_release("")["os"], json!(""));
-        assert_eq!(super::grains("a_master", "a.example.org")["domain"], json!("example.org"));
+        let own = super::grains("a_master", "a.example.org");
+        assert_eq!((&own["domain"], &own["host"]), (&json!("example.org"), &json!("a")));
+        assert!(own["ipv4"].is_array() && own["ip4_interfaces"].is_object() && own["mem_total"].as_u64() > Some(0));
+        assert_eq!((mem_total("MemFree: 1 kB\nMemTotal:       2048 kB\n"), mem_total("")), (2, 0));
+        let mut kept = json!({});
+        push(&mut kept["eth0"], "10.0.0.1");
+        push(&mut kept["eth0"], "10.0.0.2");
+        assert_eq!(kept, json!({"eth0": ["10.0.0.1", "10.0.0.2"]}));
     }
 }

@@ -209,6 +209,48 @@ fn a_check_that_stays_untrue_keeps_dependants_from_starting() {
 }
 
 #[test]
+fn health_checks_go_by_their_names_and_what_can_never_hold_fails_at_once() {
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    let fleet = Fake::new(&["db1"], move |_, call| {
+        let row = |name: &str, status: &str, output: &str| json!({"name": name, "status": status, "output": output});
+        let count = tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(match (call.function.as_str(), call.args.positional.first().and_then(Value::as_str)) {
+            ("check.run", Some("disk")) if count < 3 => (Outcome::Ok, json!([row("disk", "CRITICAL", "full")])),
+            ("check.run", Some("disk")) => (Outcome::Ok, json!([row("disk", "WARNING", "nearly full")])),
+            ("check.run", _) => (Outcome::Ok, json!([row("dsik", "UNKNOWN", "no check is named dsik")])),
+            ("net.up", _) => (Outcome::Failed, json!("function net.up does not exist")),
+            _ => (Outcome::Ok, Value::Bool(true)),
+        })
+    });
+    let text = "a:\n  match: 'db*'\n  fun: test.ping\n  check: [{check: disk, every: 0}]\n\
+                b:\n  match: 'db*'\n  fun: test.ping\n  require: [a]\n  check: dsik\n\
+                c:\n  match: 'db*'\n  fun: test.ping\n  require: [a]\n  check: net.up\n";
+    let begun = std::time::Instant::now();
+    let ended = run_steps(&fleet, &overstate(&fleet, text).unwrap(), false, HashMap::new());
+    let found: HashMap<String, (Option<bool>, String)> =
+        results(&ended).into_iter().map(|(id, result, comment)| (id, (result, comment))).collect();
+    assert_eq!(found["a (check)"], (Some(true), "Checks hold: disk".into()));
+    assert_eq!(found["b (check)"].1, "Check dsik cannot come true:\ndb1: dsik UNKNOWN: no check is named dsik");
+    assert_eq!(found["c (check)"].1, "Check net.up cannot come true:\ndb1: function net.up does not exist");
+    assert!(begun.elapsed().as_secs() < 30, "nobody waits a minute for what cannot be");
+    assert!(wrong("a:\n  match: '*'\n  check: {check: disk, args: [1]}\n").contains("a health check takes no args"));
+}
+
+#[test]
+fn a_stage_may_say_that_nobody_need_match() {
+    let fleet = good();
+    let text = "a:\n  match: 'z*'\n  expect: 0\nb:\n  match: 'z*'\n  fun: test.ping\n  expect: 0\nc:\n  match: 'z*'\n  fun: test.ping\n";
+    let steps = overstate(&fleet, text).unwrap();
+    for test in [false, true] {
+        let found = results(&run_steps(&fleet, &steps, test, HashMap::new()));
+        assert!(found[0].1 != Some(false) && found[1].1 != Some(false), "{found:?}");
+        assert_eq!(found[2].1, Some(false), "{found:?}");
+    }
+    let plan = crate::plan::plan(&steps, &HashMap::new(), &*fleet, false);
+    assert_eq!(plan.stages.iter().map(|stage| stage.fault.is_some()).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[test]
 fn a_stage_may_wait_for_an_event() {
     let fleet = good();
     fleet.events.lock().unwrap().push(("deploy/db1/ready".into(), json!({"id": "db1"})));
