@@ -24,9 +24,6 @@ mod sys;
 mod test;
 mod user;
 
-#[cfg(test)]
-mod documented;
-
 use std::{collections::HashMap, sync::LazyLock};
 
 use states::{Function, call::Functions};

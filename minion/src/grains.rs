@@ -21,6 +21,8 @@ use proto::{Map, Value};
 
 use crate::config::Config;
 
+pub use process::user_name;
+
 /// The version of Salt whose dialect this speaks: trees ask for `grains.saltversion`.
 pub const SALT_DIALECT: [u32; 2] = [3008, 3];
 
@@ -40,11 +42,12 @@ pub fn of(config: &Config) -> Map {
 /// What is detected. What programs say of the host is kept in `kept`, where that is given.
 pub fn core(id: &str, master: &str, kept: Option<&Path>) -> Map {
     let probed = probes::run(kept);
+    let interfaces = network::interfaces();
     let mut grains = Map::new();
     for part in [
         process::grains(),
-        network::grains(),
-        names::grains(&probed),
+        network::grains(&interfaces),
+        names::grains(&probed, &interfaces),
         hardware::grains(&probed),
         system::grains(&probed),
         distribution::grains(),

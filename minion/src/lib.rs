@@ -7,6 +7,8 @@ pub mod child;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+#[cfg(test)]
+mod documented;
 pub mod exec;
 mod fault;
 mod footprint;

@@ -79,8 +79,7 @@ fn request(function: FunctionName, args: Args) -> Request {
 
 /// Nobody signs a local call; its operator is whoever runs it.
 pub(crate) fn local_operator() -> proto::OperatorName {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-    let named = user.and_then(|user| user.name.parse().ok());
+    let named = grains::user_name(nix::unistd::geteuid()).and_then(|name| name.parse().ok());
     // The name is a constant that parses.
     named.or_else(|| "local".parse().ok()).unwrap_or_else(|| unreachable!("`local` is an operator's name"))
 }

@@ -70,6 +70,13 @@ impl Desk {
         matches!(&*lock(&self.latest), Some(Ok(Some(_))))
     }
 
+    /// A master is there again: what could not be had without it may be had now.
+    pub fn connected(&self) {
+        if matches!(&*lock(&self.latest), Some(Err(_))) {
+            self.applied();
+        }
+    }
+
     /// States have run here, or may have.
     pub fn applied(&self) {
         self.stale.store(true, SeqCst);
@@ -143,6 +150,7 @@ async fn ask(inner: &Arc<Inner>) -> Result<Option<Drift>, String> {
 /// Looks on the interval, and whenever something may be different.
 pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duration) {
     let desk = &inner.checks.drift;
+    inner.master_was_met().await;
     let mut due = Instant::now() + first;
     let mut files: Option<AsyncFd<Watcher>> = None;
     let (mut before, mut in_vain) = (None, 0);

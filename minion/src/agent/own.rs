@@ -257,7 +257,7 @@ struct StartedBy<'a> {
 
 impl Inner {
     /// With files and pillar on this host nobody needs to be waited for.
-    async fn master_was_met(&self) {
+    pub(super) async fn master_was_met(&self) {
         if self.config.keys.file_client == FileClient::Remote {
             self.own.met().await;
         }

@@ -236,6 +236,7 @@ impl Inner {
     pub(super) fn checks_connected(&self) {
         self.checks.told.store(false, SeqCst);
         self.tell_all_checks();
+        self.checks.drift.connected();
     }
 
     pub(super) fn tell_all_checks(&self) {

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use proto::{Map, Value};
 use serde_json::json;
 
-use super::{probes::Probed, text};
+use super::{network::Interfaces, probes::Probed, text};
 
 /// The plain name of the host.
 pub fn nodename() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|_| "localhost".into())
 }
 
-pub fn grains(probed: &Probed) -> Map {
+pub fn grains(probed: &Probed, interfaces: &Interfaces) -> Map {
     let name = nodename();
     let known = known(&name, probed);
     let fqdn = known.first().map_or(name.clone(), |(_, canonical)| canonical.clone());
@@ -29,7 +29,7 @@ pub fn grains(probed: &Probed) -> Map {
         ("domain".to_owned(), domain.into()),
         ("fqdn_ip4".to_owned(), addresses(true).into()),
         ("fqdn_ip6".to_owned(), addresses(false).into()),
-        ("fqdns".to_owned(), json!(fqdns(&fqdn))),
+        ("fqdns".to_owned(), json!(fqdns(interfaces))),
         ("fqdn".to_owned(), fqdn.into()),
     ])
 }
@@ -67,13 +67,13 @@ pub fn in_hosts(hosts: &str, name: &str) -> Option<Vec<(IpAddr, String)>> {
 }
 
 /// Names of the host's addresses in `/etc/hosts`, other than loopback's.
-fn fqdns(_fqdn: &str) -> Vec<String> {
+fn fqdns(interfaces: &Interfaces) -> Vec<String> {
     let hosts = text("/etc/hosts").unwrap_or_default();
-    let ours: Vec<IpAddr> = super::network::interfaces()
-        .into_values()
+    let ours: Vec<IpAddr> = interfaces
+        .values()
         .flat_map(|interface| {
-            let v4 = interface.v4.into_iter().map(IpAddr::V4);
-            v4.chain(interface.v6.into_iter().map(IpAddr::V6)).collect::<Vec<_>>()
+            let v4 = interface.v4.iter().copied().map(IpAddr::V4);
+            v4.chain(interface.v6.iter().copied().map(IpAddr::V6))
         })
         .filter(|address| !address.is_loopback())
         .collect();

@@ -20,9 +20,12 @@ pub struct Interface {
     pub hardware: Option<String>,
 }
 
+/// Interfaces by name.
+pub type Interfaces = indexmap::IndexMap<String, Interface>;
+
 /// The interfaces of this host, in the kernel's order.
-pub fn interfaces() -> indexmap::IndexMap<String, Interface> {
-    let mut all: indexmap::IndexMap<String, Interface> = indexmap::IndexMap::new();
+pub fn interfaces() -> Interfaces {
+    let mut all = Interfaces::new();
     for entry in getifaddrs().into_iter().flatten() {
         // `eth0:1` is a label of an address of eth0.
         let name = entry.interface_name.split(':').next().unwrap_or_default().to_owned();
@@ -46,11 +49,10 @@ impl Interface {
     }
 }
 
-pub fn grains() -> Map {
-    let interfaces = interfaces();
+pub fn grains(interfaces: &Interfaces) -> Map {
     let texts = |list: Vec<String>| Value::from(list);
     let (mut all, mut v4, mut v6, mut hardware) = (Map::new(), Map::new(), Map::new(), Map::new());
-    for (name, interface) in &interfaces {
+    for (name, interface) in interfaces {
         let fours: Vec<String> = interface.v4.iter().map(Ipv4Addr::to_string).collect();
         let sixes: Vec<String> = interface.v6.iter().map(Ipv6Addr::to_string).collect();
         all.insert(name.clone(), texts([fours.clone(), sixes.clone()].concat()));

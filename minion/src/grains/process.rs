@@ -4,6 +4,8 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid};
 use proto::{Map, Value};
 use serde_json::json;
 
+use super::text;
+
 pub fn grains() -> Map {
     let (uid, gid) = (geteuid(), getegid());
     let variable = |name: &str| std::env::var(name).ok();
@@ -26,12 +28,23 @@ pub fn grains() -> Map {
     }
 }
 
-fn user_name(uid: Uid) -> Option<String> {
-    User::from_uid(uid).ok().flatten().map(|user| user.name)
+/// A user's name. Nearly everybody stands in the file; the name service takes a while to start up.
+pub fn user_name(uid: Uid) -> Option<String> {
+    let elsewhere = || User::from_uid(uid).ok().flatten().map(|user| user.name);
+    named("/etc/passwd", uid.as_raw()).or_else(elsewhere)
 }
 
 fn group_name(gid: Gid) -> String {
-    Group::from_gid(gid).ok().flatten().map(|group| group.name).unwrap_or_default()
+    let elsewhere = || Group::from_gid(gid).ok().flatten().map(|group| group.name);
+    named("/etc/group", gid.as_raw()).or_else(elsewhere).unwrap_or_default()
+}
+
+/// The first name that has a number, in lines of `NAME:PASSWORD:NUMBER`.
+fn named(file: &str, number: u32) -> Option<String> {
+    let text = text(file)?;
+    let mut lines = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let is = |fields: &Vec<&str>| fields.get(2).and_then(|field| field.parse().ok()) == Some(number);
+    lines.find(is).map(|fields| fields[0].to_owned()).filter(|name| !name.starts_with(['+', '-']))
 }
 
 /// What Python's `locale.getlocale()` says: the plain locale `C` counts as American English in
@@ -65,5 +78,16 @@ mod tests {
         assert_eq!(of("de_DE.utf8")["defaultencoding"], "UTF-8");
         assert_eq!(of("de_DE@euro.x")["defaultencoding"], "x");
         assert_eq!(of("de_DE")["defaultencoding"], "ISO8859-1");
+    }
+
+    #[test]
+    fn names_stand_beside_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("passwd");
+        std::fs::write(&path, "root:x:0:0::/:/bin/sh\n# why\n+::7\nweb:x:33:33\nbad\nwww:x:33:1\n").unwrap();
+        let of = |number| named(path.to_str().unwrap(), number);
+        assert_eq!((of(0).as_deref(), of(33).as_deref(), of(7), of(9)), (Some("root"), Some("web"), None, None));
+        assert_eq!(user_name(Uid::from_raw(0)).as_deref(), Some("root"));
+        assert_eq!(named("/no/such/file", 0), None);
     }
 }

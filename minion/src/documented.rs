@@ -3,7 +3,7 @@
 
 use states::call::Functions;
 
-use super::Table;
+use crate::exec::Table;
 
 /// Module, the file of Salt that it is, and its functions.
 const SALT: &[(&str, &str, &str)] = &[
