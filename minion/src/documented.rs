@@ -75,8 +75,6 @@ const SALT: &[(&str, &str, &str)] = &[
 const NOT_HERE: &[(&str, &str)] = &[
     ("cp.cache_file_ssh", "a shim for salt-ssh's wrapper; cp.cache_file is the function"),
     ("cp.hash_file_ssh", "a shim for salt-ssh's wrapper; cp.hash_file is the function"),
-    ("cp.push", "the master keeps no files of minions (Salt's file_recv, off by default)"),
-    ("cp.push_dir", "the master keeps no files of minions (Salt's file_recv, off by default)"),
     ("cp.recv_chunked", "the far end of the program salt-cp, which there is not; not meant to be called by people"),
 ];
 

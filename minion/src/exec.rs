@@ -36,6 +36,7 @@ static MODULES: &[&[Function]] = &[
     cmd::TABLE,
     cp::TABLE,
     cp::MORE,
+    cp::PUSH,
     cron::TABLE,
     environ::TABLE,
     event::TABLE,

@@ -131,3 +131,43 @@ async fn a_schedule_and_a_mine_of_the_pillar_follow_it() {
     assert_eq!(told["return"], "second", "it is compiled without anybody asking");
     minion.stop().await;
 }
+
+#[tokio::test]
+async fn files_are_pushed_in_pieces() {
+    let (master, root) = (Master::new().await, tempfile::tempdir().unwrap());
+    let folder = root.path().join("out").canonicalize().unwrap_or_else(|_| root.path().join("out"));
+    std::fs::create_dir_all(folder.join("sub")).unwrap();
+    let large: Vec<u8> = (0..300_000u32).map(|n| n as u8).collect();
+    for (name, bytes) in [("large.log", &large[..]), ("empty.log", b""), ("sub/x.txt", b"x")] {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    let minion = start(configured(root.path(), &master.address(), |_| {}));
+    let (mut line, _) = master.welcome().await;
+    let mut goods = Goods::new(&[], Value::Null);
+    let mut jid = 0;
+    let mut push = async |function: &str, args: Args| {
+        jid += 1;
+        line.publish(master.job(jid, function, args)).await;
+        loop {
+            match line.next().await {
+                FromMinion::Ask { id, question } => line.answer(&mut goods, id, question).await,
+                FromMinion::Return { ret, .. } => break (ret.value, std::mem::take(&mut goods.pushed)),
+                _ => {}
+            }
+        }
+    };
+    let path = |name: &str| Value::from(folder.join(name).display().to_string());
+    let (done, kept) = push("cp.push", Args::positional([path("large.log")])).await;
+    assert_eq!((done, kept.values().next() == Some(&large)), (json!(true), true));
+    assert!(kept.keys().all(|name| name.ends_with("out/large.log") && !name.starts_with('/')), "{:?}", kept.keys());
+    let named = Args::positional([path("empty.log")]).with("upload_path", "/a/b").with("remove_source", true);
+    let (done, kept) = push("cp.push", named).await;
+    assert_eq!((done, kept), (json!(true), [("a/b".to_owned(), Vec::new())].into()));
+    assert!(!folder.join("empty.log").exists());
+    let all = Args::positional([path("")]).with("upload_path", "up").with("glob", "*.txt");
+    assert_eq!(push("cp.push_dir", all).await, (json!(true), [("up/sub/x.txt".to_owned(), b"x".to_vec())].into()));
+    for bad in ["etc/fstab", "/etc/../etc/fstab", "/no/such/file", "/etc"] {
+        assert_eq!(push("cp.push", Args::positional([bad.into()])).await.0, json!(false), "{bad}");
+    }
+    minion.stop().await;
+}

@@ -2,6 +2,7 @@
 //! Salt's `modules/cp.py`.
 
 mod more;
+mod push;
 mod web;
 
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +15,8 @@ use web::Place;
 use super::bind::{Bound, NAMED, bind, need, text_of, truth, with};
 
 pub static MORE: &[Function] = more::TABLE;
+/// What sends files to the master.
+pub static PUSH: &[Function] = push::TABLE;
 
 pub static TABLE: &[Function] = &[
     Function {

@@ -25,6 +25,8 @@ pub struct Goods {
     pub mine: Vec<MineEntry>,
     pub blobs: Arc<AtomicU32>,
     pub pillars: Arc<AtomicU32>,
+    /// What was pushed here, by its name.
+    pub pushed: BTreeMap<String, Vec<u8>>,
 }
 
 impl Goods {
@@ -79,7 +81,13 @@ impl Goods {
                 self.mine.retain(|entry| !names.contains(&entry.name));
                 Ok(Vec::new())
             }
-            Question::Push(_) => Err(Unanswered::new(Kind::Failed, "nothing is taken here")),
+            Question::Push(piece) => {
+                let kept = self.pushed.entry(piece.path.to_string()).or_default();
+                kept.truncate(usize::try_from(piece.offset).unwrap());
+                assert_eq!(kept.len() as u64, piece.offset, "pieces follow one another");
+                kept.extend(&piece.data);
+                Ok(Vec::new())
+            }
         }
     }
 }
