@@ -237,7 +237,10 @@ impl Report {
     pub fn news(&self, before: &Self) -> String {
         let old: std::collections::HashMap<(&str, &str), Status> =
             before.shown().map(|(host, row)| ((host, row.name.as_str()), row.status)).collect();
-        let mut text = String::new();
+        let lost: BTreeSet<&str> =
+            before.hosts.iter().filter(|host| host.silent.is_some()).map(|host| host.name.as_str()).collect();
+        let back = self.hosts.iter().filter(|host| host.silent.is_none() && lost.contains(host.name.as_str()));
+        let mut text: String = back.map(|host| format!("{}: is heard again\n", host.name)).collect();
         for (host, row) in self.shown() {
             let was = old.get(&(host, row.name.as_str())).copied();
             if was == Some(row.status) || (was.is_none() && row.status == Status::Ok) {
@@ -442,14 +445,19 @@ mod tests {
 
     #[test]
     fn news_are_what_has_changed() {
-        let before = picture();
-        let mut after = picture();
+        let (mut before, mut after) = (picture(), picture());
         let web = after.hosts.iter_mut().find(|host| host.name == "web3").unwrap();
         web.rows[0] = known(&kept("disk", CheckStatus::Ok, "/ 40 % full", 0));
         after.hosts.retain(|host| host.name != "new1");
         let text = plain(&after.news(&before));
         assert_eq!(text, "web3 disk: OK / 40 % full (was CRITICAL)\nnew1: is no minion of this master any more\n");
         assert_eq!(after.news(&after), "");
+        let back = before.hosts.iter_mut().find(|host| host.name == "db1").unwrap();
+        let lost = back.silent.take().unwrap();
+        back.rows.iter_mut().for_each(|row| row.status = Status::Ok);
+        assert_eq!(plain(&before.news(&picture())), "db1: is heard again\n");
+        before.hosts.iter_mut().find(|host| host.name == "db1").unwrap().silent = Some(lost);
+        assert_eq!(plain(&before.news(&picture())), "", "of a host that is silent its old rows are no news");
     }
 
     #[test]
