@@ -1,11 +1,11 @@
 //! The same channels over ZeroMQ, and what the crate's own sockets would not have survived.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use proto::{
     message::Lane,
-    net::{Channel, Listener, NetError, Receiver, Sender, Transport, accept, connect},
+    net::{Channel, Counters, Listener, NetError, Receiver, Refused, Sender, Transport, accept, connect},
     session::{Local, Peer, Pin},
     sign::{Identity, StaticKey},
 };
@@ -214,6 +214,23 @@ async fn acknowledgements_of_what_was_never_sent_widen_nothing() {
     };
     let _ = timeout(Duration::from_millis(500), sending).await;
     assert!((32..40).contains(&sent), "{sent} frames went out");
+}
+
+#[tokio::test]
+async fn who_knocks_too_often_finds_the_door_closed_for_a_while() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (run, counters) = (tempfile::tempdir().unwrap(), Arc::new(Counters::default()));
+    let mut listener = Transport::ZeroMq.listen_counted(listener, run.path(), counters.clone()).await.unwrap();
+    let knocking = async {
+        while counters.of(Refused::Address) == 0 {
+            TcpStream::connect(&address).await.unwrap().write_all(b"GET / HTTP/1.1").await.unwrap();
+        }
+    };
+    timeout(PATIENCE, knocking).await.expect("no address may come as often as it likes");
+    assert!(counters.of(Refused::ZmtpGreeting) > 0, "who is no ZeroMQ peer is counted");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    pair(&mut listener, &address, &local()).await;
 }
 
 #[tokio::test]

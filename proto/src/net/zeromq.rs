@@ -13,18 +13,24 @@ mod flow;
 mod guard;
 mod tunnel;
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ::zeromq::{DealerSocket, RouterSocket, Socket};
 use bytes::Bytes;
 use tokio::{
     net::{TcpListener, TcpStream, UnixListener},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::AbortHandle,
     time::timeout,
 };
 
-use super::{Counters, Link, NetError, Refused, tcp};
+use super::{Counters, Gate, GateLimits, Link, NetError, Refused, tcp};
 use flow::{Hub, Out};
 use tunnel::Tunnel;
 
@@ -32,6 +38,11 @@ use tunnel::Tunnel;
 const GREETING: Duration = Duration::from_secs(10);
 /// Connections that have not finished their greeting.
 const PENDING: usize = 512;
+
+/// New connections that an address may make at once, and each second after that: every one costs the
+/// crate a peer of its own before its first frame can be judged.
+const ARRIVALS: GateLimits =
+    GateLimits { pending: PENDING, pending_per_address: PENDING, burst: 600.0, per_second: 400.0, addresses: 4096 };
 
 /// Accepts links on a TCP port that speaks ZeroMQ.
 pub struct Listener {
@@ -52,16 +63,19 @@ impl Listener {
         let pump = tokio::spawn(flow::pump_router(receiver, hub.clone()));
         let path = tunnel.path();
         let accepting = tokio::spawn(async move {
-            let pending = Arc::new(Semaphore::new(PENDING));
+            let door = Door { arrivals: Gate::new(ARRIVALS), pending: Arc::new(Semaphore::new(PENDING)) };
             loop {
-                let Ok((stream, _)) = listener.accept().await else {
+                let Ok((stream, from)) = listener.accept().await else {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
                 // No place: the stranger is dropped, and costs nothing more.
-                let Ok(place) = pending.clone().try_acquire_owned() else {
-                    counters.refuse(Refused::ZmtpCrowd);
-                    continue;
+                let place = match door.enter(from.ip().to_canonical()) {
+                    Ok(place) => place,
+                    Err(kind) => {
+                        counters.refuse(kind);
+                        continue;
+                    }
                 };
                 let (hub, give, path, sender) = (hub.clone(), give.clone(), path.clone(), sender.clone());
                 let counters = counters.clone();
@@ -79,6 +93,23 @@ impl Listener {
     /// The next link. Stopping to wait loses nothing.
     pub async fn accept(&mut self) -> io::Result<Link> {
         self.links.recv().await.ok_or_else(|| io::Error::other("the listener has ended"))
+    }
+}
+
+/// Whom the crate is to hear of at all.
+struct Door {
+    arrivals: Gate,
+    pending: Arc<Semaphore>,
+}
+
+impl Door {
+    fn enter(&self, ip: IpAddr) -> Result<OwnedSemaphorePermit, Refused> {
+        let now = Instant::now();
+        if !self.arrivals.trusts(Some(ip), now) {
+            return Err(Refused::Address);
+        }
+        self.arrivals.failed(Some(ip), now);
+        self.pending.clone().try_acquire_owned().map_err(|_| Refused::ZmtpCrowd)
     }
 }
 
