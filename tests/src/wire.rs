@@ -3,9 +3,11 @@
 
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
+
+use socket2::{Domain, Socket, Type};
 
 use crate::Transport;
 
@@ -53,7 +55,23 @@ impl Wire {
     /// # Panics
     /// When nobody listens there.
     pub fn open(transport: Transport, address: &str) -> Self {
-        let mut wire = Self { transport, ..Self::connect(address) };
+        Self::greeting(transport, Self::connect(address))
+    }
+
+    /// The same, as a host with an address of its own (of 127.0.0.0/8).
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub fn open_from(transport: Transport, address: &str, source: Ipv4Addr) -> Self {
+        let to: SocketAddr = address.parse().expect("an address with its port");
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("all of 127.0.0.0/8 is ours");
+        socket.connect(&to.into()).unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self::greeting(transport, Self::over(socket.into()))
+    }
+
+    fn greeting(transport: Transport, wire: Self) -> Self {
+        let mut wire = Self { transport, ..wire };
         if transport == Transport::Zeromq {
             wire.raw(&zmtp_greeting());
         }

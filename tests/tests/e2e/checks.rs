@@ -281,7 +281,9 @@ fn a_managed_file_that_is_changed_is_drift_and_named_within_seconds() {
     let fleet = started(fleet);
     fleet.ctl(&["apply", "*"]).expect(0);
     Checked::now(&fleet).expect(0).says("h1", "drift", "OK", &[]).says("h2", "drift", "OK", &[]);
-    wait_known(&fleet, "h1", "drift", "OK", secs(90));
+    for host in ["h1", "h2"] {
+        wait_known(&fleet, host, "drift", "OK", secs(90));
+    }
     let events = fleet.begin(&["event", "watch", "overstate/check/*", "--out", "jsonl"]);
     std::thread::sleep(secs(2));
 
