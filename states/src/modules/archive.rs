@@ -77,6 +77,9 @@ fn extracted(call: &Call<'_>) -> Result<Plan, StateError> {
         password: call.some_text("password"),
     };
     request.verify(call, &path)?;
+    if let Some(comment) = known(call, &request, &path)? {
+        return Plan::keep(comment);
+    }
     let listed = match (archive.list(call.look), call.some_text("list_options")) {
         // Only what `tar` cannot read by itself needs a program that can.
         (Err(_), Some(program)) if request.format == Format::Tar => {
@@ -96,6 +99,22 @@ fn extracted(call: &Call<'_>) -> Result<Plan, StateError> {
         return failed(format!("Archive {} is not safe to extract: {why}", request.source));
     }
     plan(call, request, archive, members)
+}
+
+/// With `skip_files_list_verify`: what is said of an archive whose sum is the one that was noted.
+fn known(call: &Call<'_>, request: &Request, path: &Path) -> Result<Option<String>, StateError> {
+    let Some(hash) = request.hash.as_ref().filter(|_| call.flag("skip_files_list_verify", false)) else {
+        return Ok(None);
+    };
+    let (_, wanted) = content::hash_of(call, &request.source, hash)?;
+    let same = noted(call.look, &sum_file(call, &path.to_string_lossy())).is_some_and(|noted| noted == wanted);
+    Ok(same.then(|| {
+        format!(
+            "Archive {} existing source sum is the same as the expected one and skip_files_list_verify argument was \
+             set to True. Extraction is not needed",
+            request.source
+        )
+    }))
 }
 
 /// Gives what was unpacked the modes of new files and folders, whatever the archive says.
@@ -289,9 +308,9 @@ fn plan(call: &Call<'_>, request: Request, archive: Archive, members: Vec<Member
     if let Some(refused) = wrong(call, &request, &lack) {
         return refused;
     }
-    let kept = sums(call).join(archive.path.trim_start_matches('/')).with_added_extension("hash");
+    let kept = sum_file(call, &archive.path);
     let now = request.update.then(|| digest::of_file(call.look, Path::new(&archive.path), "sha256").ok()?).flatten();
-    let old = lines::read(call.look, &kept).and_then(|text| text.trim().strip_prefix("sha256:").map(str::to_owned));
+    let old = noted(call.look, &kept);
     let updated = old.is_some() && now.is_some() && now != old;
     let record = now.filter(|now| Some(now) != old.as_ref()).map(|now| (kept, format!("sha256:{now}\n")));
     if !request.overwrite && !lack.missing && lack.wrong.is_empty() && !updated {
@@ -341,6 +360,15 @@ fn sums(call: &Call<'_>) -> PathBuf {
     let text = |key: &str| opts.get(key).and_then(proto::Value::as_str).map(PathBuf::from);
     let cache = text("cachedir").or_else(|| Some(text("root_dir")?.join("cache")));
     cache.unwrap_or_else(|| "/var/cache/overstate".into()).join("archive_hash")
+}
+
+/// Where the sum of an archive is noted.
+fn sum_file(call: &Call<'_>, archive: &str) -> PathBuf {
+    sums(call).join(archive.trim_start_matches('/')).with_added_extension("hash")
+}
+
+fn noted(look: &dyn Look, file: &Path) -> Option<String> {
+    lines::read(look, file).and_then(|text| text.trim().strip_prefix("sha256:").map(str::to_owned))
 }
 
 /// Paths that are of another kind stop the state, unless they are to be removed.

@@ -38,10 +38,11 @@ fn dispatch(call: &Call<'_>, apt: Way, yum: Way) -> Result<Plan, StateError> {
              its key instead",
         );
     }
-    if call.value("copr").is_some() || call.name().starts_with("copr:") {
+    let family = call.look.grains().get("os_family").and_then(Value::as_str).unwrap_or("");
+    // Elsewhere the argument says nothing, as in Salt.
+    if family != "Debian" && (call.value("copr").is_some() || call.name().starts_with("copr:")) {
         return failed("copr: is not available here; name the repository's baseurl and gpgkey instead");
     }
-    let family = call.look.grains().get("os_family").and_then(Value::as_str).unwrap_or("");
     match family {
         "Debian" => apt(call),
         "RedHat" | "Suse" | "Amazon" => yum(call),

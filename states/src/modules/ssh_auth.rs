@@ -177,41 +177,76 @@ fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
     })
 }
 
+/// What `manage` makes of its keys.
+#[derive(Default)]
+struct Managed {
+    /// What is said, and whether only a dry run says it.
+    comments: Vec<(bool, String)>,
+    changes: Map,
+    new: Vec<Key>,
+    bad: bool,
+}
+
+impl Managed {
+    fn keep(&mut self, comment: String) {
+        self.comments.push((false, comment));
+    }
+
+    /// A key of the list; with keys of a `source` these count in its place.
+    fn take(&mut self, call: &Call<'_>, known: &[Key], listed: &str, given: &[Key]) -> Result<(), StateError> {
+        let (key, user) = (named(call, listed), call.need("user")?);
+        let (label, keys) = match given {
+            [] => (key.key.clone(), vec![Key { enc: ssh::refine(&key.enc)?, ..key }]),
+            given => (listed.to_owned(), given.to_vec()),
+        };
+        if !call.test && keys.iter().any(|key| ssh::fingerprint(&key.key, "sha256").is_none()) {
+            self.bad = true;
+            self.keep(INVALID.to_owned());
+            return Ok(());
+        }
+        let now: Vec<Key> = if call.test { known.to_vec() } else { [known, &self.new].concat() };
+        let checks: Vec<Check> = keys.iter().map(|key| ssh::check(&now, key)).collect();
+        if checks.iter().all(|check| *check == Check::Exists) {
+            self.keep(match call.test && !given.is_empty() {
+                true => format!("All host keys in file {} are already present", call.text_or("source", "")),
+                false => format!("The authorized host key {label} is already present for user {user}"),
+            });
+            return Ok(());
+        }
+        let updated = checks.contains(&Check::Update);
+        let said: String = match given {
+            [] => format!("Key {label} for user {user} is set to be {}", if updated { "updated" } else { "added" }),
+            _ => keys.iter().zip(&checks).filter_map(set_to).collect(),
+        };
+        self.comments.push((true, said.trim().to_owned()));
+        self.changes.insert(label, if updated { "Updated" } else { "New" }.into());
+        self.new.extend(keys);
+        Ok(())
+    }
+}
+
 fn manage(call: &Call<'_>) -> Result<Plan, StateError> {
     let subject = Subject::of(call)?;
-    let (user, listed) = (subject.user.clone(), call.list("ssh_keys"));
-    let wanted: Vec<&str> = listed.iter().flat_map(|key| key.split(' ')).collect();
+    let (user, listed, source) = (subject.user.clone(), call.list("ssh_keys"), call.text_or("source", ""));
+    let mut given = if source.is_empty() { Vec::new() } else { of_source(call, &source)? };
+    let options = call.list("options");
+    given.iter_mut().filter(|_| !options.is_empty()).for_each(|key| key.options.clone_from(&options));
+    // Salt takes the keys of the source for strangers, and takes them out again in every second run.
+    let wanted: Vec<&str> =
+        listed.iter().flat_map(|key| key.split(' ')).chain(given.iter().map(|key| key.key.as_str())).collect();
     let gone: Vec<String> =
         subject.keys.iter().map(|key| key.key.clone()).filter(|key| !wanted.contains(&key.as_str())).collect();
-    let (mut comments, mut new, mut changes) = (Vec::new(), Vec::new(), Map::new());
+    let mut managed = Managed::default();
     for key in &gone {
-        changes.insert(key.clone(), "Key removed".into());
+        managed.changes.insert(key.clone(), "Key removed".into());
     }
     if let Some(last) = gone.last() {
-        comments.push((true, format!("{last} Key set for removal")));
+        managed.comments.push((true, format!("{last} Key set for removal")));
     }
-    let mut bad = false;
-    for key in listed.iter().map(|name| named(call, name)) {
-        let key = Key { enc: ssh::refine(&key.enc)?, ..key };
-        if ssh::fingerprint(&key.key, "sha256").is_none() {
-            bad = true;
-            comments.push((false, INVALID.to_owned()));
-            continue;
-        }
-        let (name, check) = (&key.key, ssh::check(&subject.keys, &key));
-        let (word, said) = match check {
-            Check::Exists => {
-                let said = format!("The authorized host key {name} is already present for user {user}");
-                comments.push((false, said));
-                continue;
-            }
-            Check::Update => ("Updated", format!("Key {name} for user {user} is set to be updated")),
-            Check::Add => ("New", format!("Key {name} for user {user} is set to be added")),
-        };
-        comments.push((true, said));
-        changes.insert(name.clone(), word.into());
-        new.push(key);
+    for key in &listed {
+        managed.take(call, &subject.keys, key, &given)?;
     }
+    let Managed { comments, changes, new, bad } = managed;
     let said = |all: bool| -> String {
         let said = comments.iter().filter(|(would, _)| all || !would).map(|(_, text)| text.as_str());
         said.collect::<Vec<_>>().join("\n")
@@ -260,6 +295,13 @@ mod tests {
         let sls = "x:\n  ssh_auth.manage:\n    - user: a\n    - ssh_keys: [ssh-rsa AAAA b]\n";
         let [_, first, _] = thrice(&host, &[("t.sls", sls)]);
         assert_eq!(first.2, json!({KEY: "Key removed", "AAAA": "New"}));
+        let sls = "y:\n  ssh_auth.manage:\n    - user: a\n    - source: salt://k\n    - ssh_keys: [them]\n";
+        let files = [("t.sls", sls), ("k", &format!("ssh-ed25519 {KEY} you"))];
+        let [test, first, second] = thrice(&host, &files);
+        assert_eq!(test.1, format!("AAAA Key set for removal\nSet to add: {KEY}"));
+        assert_eq!(first.2, json!({"AAAA": "Key removed", "them": "New"}));
+        assert_eq!(second.2, json!({}), "what a source brings stays");
+        let [_, _, _] = thrice(&host, &[("t.sls", "x:\n  ssh_auth.manage:\n    - user: a\n    - ssh_keys: [AAAA]\n")]);
         let [_, first, second] = thrice(&host, &[("t.sls", "AAAA:\n  ssh_auth.absent:\n    - user: a\n")]);
         assert_eq!((first.2, second.1.as_str()), (json!({"AAAA": "Removed"}), "Key not present"));
         let rows = apply(&host, "'no key':\n  ssh_auth.present:\n    - user: a\n", false);

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     Host, Look,
-    plan::{Call, Done, Plan, StateError, failed},
-    resource::git::Git,
+    plan::{Call, Done, Plan, StateError, failed, missing},
+    resource::{files, git::Git},
     value,
 };
 
@@ -31,8 +31,12 @@ impl Key {
         if name.is_empty() || name.starts_with('-') {
             return failed(format!("'{name}' is not a key of git's configuration"));
         }
+        let repo = repo.filter(|_| !global);
+        if let Some(repo) = repo.as_ref().filter(|repo| !files::is_dir(call.look, repo)) {
+            return missing(format!("Repository {} does not exist", repo.display()));
+        }
         let git = Git { user: call.some_text("user"), identities: Vec::new() };
-        Ok(Self { git, name, repo: repo.filter(|_| !global) })
+        Ok(Self { git, name, repo })
     }
 
     fn scope(&self) -> &'static str {
@@ -84,11 +88,11 @@ pub fn set(call: &Call<'_>) -> Result<Plan, StateError> {
         let host = doing.host;
         let refused = format!("Failed to set {}'{}' to {shown}", key.prefix().to_lowercase(), key.name);
         let done = match &desired[..] {
-            [value] => key.run(host, &["--replace-all", &key.name, value]),
-            all => {
-                let _ = key.run(host, &["--unset-all", &key.name]);
-                all.iter().try_for_each(|value| key.run(host, &["--add", &key.name, value]))
-            }
+            [] => key.run(host, &["--unset-all", &key.name]),
+            // The first takes the place that the old ones have in the file.
+            [first, rest @ ..] => key
+                .run(host, &["--replace-all", &key.name, first])
+                .and_then(|()| rest.iter().try_for_each(|value| key.run(host, &["--add", &key.name, value]))),
         };
         done.map_err(|why| StateError::failed(format!("{refused}: {why}")))?;
         let after = key.values(host)?;

@@ -105,6 +105,9 @@ fn preview(call: &Call<'_>, request: &Request) -> Result<Plan, StateError> {
             super::remote::Revision::find(&refs, &request.rev, &source.remote)?.map(|wanted| wanted.sha)
         }
     };
+    if request.hard_reset && request.fetch && !request.known {
+        return neutral(format!("Repository remote {} would be fetched", source.remote));
+    }
     if request.hard_reset {
         return neutral(format!("Hard reset to HEAD would be performed on {target}"));
     }

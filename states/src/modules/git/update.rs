@@ -385,6 +385,8 @@ fn set_remote(
         return Ok(());
     }
     source.git.set_remote(host, &source.target, &source.remote, &source.url)?;
+    // Which branch was the other address's own says nothing of this one; most have none noted.
+    let _ = source.run(host, &["remote", "set-head", "--delete", &source.remote]);
     let url = redacted(&source.url);
     comments.push(match &local.url {
         None => format!("Remote '{}' set to {url}", source.remote),

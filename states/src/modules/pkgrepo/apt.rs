@@ -103,6 +103,12 @@ fn same(wanted: &Source, now: &Source) -> bool {
         && (wanted.comment.is_empty() || wanted.comment.trim() == now.comment.trim())
 }
 
+/// Whether Salt takes a source that is as it is wanted for another, writes it again as it is, and says
+/// so: its comparison leaves `trusted` out of one side, and sets lines against paragraphs.
+fn written_anew(wanted: &Source, known: &Source) -> bool {
+    !wanted.disabled && (known.trusted || known.file.extension().is_some_and(|end| end == "sources"))
+}
+
 /// Lines of a file that are not the wanted one (`clean_file`).
 fn has_others(call: &Call<'_>, wanted: &Source) -> bool {
     let text = lines::read(call.look, &wanted.file).unwrap_or_default();
@@ -119,7 +125,10 @@ pub fn managed(call: &Call<'_>) -> Result<Plan, StateError> {
     let clean = call.flag("clean_file", false) && call.value("file").is_some();
     let unclean = clean && has_others(call, &wanted);
     if known.as_ref().is_some_and(|known| same(&wanted, known)) && !unclean {
-        return Plan::keep(format!("Package repo '{name}' already configured"));
+        return Plan::keep(match !call.test && known.as_ref().is_some_and(|known| written_anew(&wanted, known)) {
+            true => format!("Configured package repo '{name}'"),
+            false => format!("Package repo '{name}' already configured"),
+        });
     }
     let apt_key = call.flag("aptkey", true) && call.look.which("apt-key").is_some();
     if known.is_none() && !apt_key && wanted.signed_by.is_empty() && !wanted.trusted {
