@@ -15,6 +15,12 @@ use super::{Configured, Found, Row, Scene};
 
 /// Checks that run at once.
 const AT_ONCE: usize = 16;
+/// Kinds that start a program. So many of them begin at once: a host has work of its own to do, and many
+/// minions on one machine must not overwhelm it together.
+const BY_PROGRAM: [&str; 3] = ["plugin", "service", "systemd"];
+const PROGRAMS: usize = 2;
+/// A program that takes longer than this probably waits for something, and others begin beside it.
+const BRISK: Duration = Duration::from_secs(1);
 /// Checks of this process that did not end in time and still hang, at most.
 const STUCK: usize = 32;
 /// A plugin ends itself at its time-out; this much later a check is given up.
@@ -31,17 +37,22 @@ pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool)
     let mut rows: Vec<Option<Row>> = names.iter().map(|_| None).collect();
     let mut waiting: VecDeque<(usize, Configured)> = checks.into_iter().enumerate().collect();
     let mut active: HashMap<usize, Instant> = HashMap::new();
+    let mut brisk: Vec<(usize, Instant)> = Vec::new();
     while !(waiting.is_empty() && active.is_empty()) {
+        brisk.retain(|(at, begun)| active.contains_key(at) && begun.elapsed() < BRISK);
         while active.len() < AT_ONCE
-            && let Some((at, check)) = waiting.pop_front()
+            && let Some((at, check)) = next(&mut waiting, brisk.len() < PROGRAMS)
         {
+            if by_program(&check) {
+                brisk.push((at, Instant::now()));
+            }
             match start(at, check, scene, &send) {
                 Ok(deadline) => drop(active.insert(at, deadline)),
                 Err(why) => rows[at] = Some(unknown(&names[at], why, Duration::ZERO)),
             }
         }
-        let next = active.values().min().copied().unwrap_or_else(Instant::now);
-        match ended.recv_timeout(next.saturating_duration_since(Instant::now()).min(LOOK)) {
+        let first = active.values().min().copied().unwrap_or_else(Instant::now);
+        match ended.recv_timeout(first.saturating_duration_since(Instant::now()).min(LOOK)) {
             Ok((at, row)) if active.remove(&at).is_some() => rows[at] = Some(row),
             Ok(_) | Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) if cancelled() => break,
@@ -52,6 +63,16 @@ pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool)
         row.unwrap_or_else(|| unknown(name, "the job was killed".into(), Duration::ZERO))
     };
     names.iter().zip(rows).map(missing).collect()
+}
+
+fn by_program(check: &Configured) -> bool {
+    BY_PROGRAM.contains(&check.kind.name)
+}
+
+/// The first that waits, or the first that starts no program.
+fn next(waiting: &mut VecDeque<(usize, Configured)>, programs: bool) -> Option<(usize, Configured)> {
+    let at = waiting.iter().position(|(_, check)| programs || !by_program(check))?;
+    waiting.remove(at)
 }
 
 fn unknown(name: &str, why: String, duration: Duration) -> Row {
@@ -124,6 +145,39 @@ mod tests {
             source: Source::Config,
             text: String::new(),
         }
+    }
+
+    /// Notes how many looked at once.
+    struct Counted {
+        now: Arc<AtomicUsize>,
+        most: Arc<AtomicUsize>,
+        takes: Duration,
+    }
+
+    impl Check for Counted {
+        fn look(&self, _: &Scene) -> Result<Found, String> {
+            self.most.fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+            std::thread::sleep(self.takes);
+            self.now.fetch_sub(1, SeqCst);
+            Ok(Found::new(Status::Ok, "well"))
+        }
+    }
+
+    fn most_plugins(takes: Duration) -> usize {
+        let (now, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let plugin = kinds::TABLE.iter().find(|kind| kind.name == "plugin").unwrap();
+        let one = |n: usize| {
+            let counted = Counted { now: now.clone(), most: most.clone(), takes };
+            Configured { kind: plugin, ..named(&n.to_string(), Box::new(counted), 60_000) }
+        };
+        assert_eq!(run((0..8).map(one).collect(), &SCENE, &|| false).len(), 8);
+        most.load(SeqCst)
+    }
+
+    #[test]
+    fn brisk_programs_run_two_at_a_time_and_slow_ones_hold_up_nobody() {
+        assert_eq!(most_plugins(Duration::from_millis(50)), 2);
+        assert!(most_plugins(Duration::from_millis(2500)) >= 4);
     }
 
     const SCENE: Scene = Scene { offset: None, timeout: Duration::ZERO, memory: None, drift: None };
