@@ -67,18 +67,20 @@ pub struct Doing<'a> {
     pub context: &'a Context<'a>,
     /// The low chunk.
     pub low: &'a Map,
-    /// Whether anything is done at all: false where a dry run only notes what would be there.
+    /// Whether anything is done at all: false where a dry run only notes what would be there. Only what
+    /// no host stands before needs to ask (the environment of this process).
     pub is_real: bool,
 }
 
 impl Doing<'_> {
-    /// Whether this is a dry run, in which no execution function may be called: they may change what no
-    /// host stands before. That something may change is noted, as of any command.
-    pub fn is_foretold(&self) -> bool {
-        if !self.is_real {
-            let _noted = self.host.run(&crate::Command::default());
+    /// In a dry run, what stands for the end of an execution function: none may be called there, since
+    /// it may change what no host stands before. That something may change is noted, as of any command.
+    pub fn foretold(&self) -> Option<Done> {
+        if self.is_real {
+            return None;
         }
-        !self.is_real
+        let _noted = self.host.run(&crate::Command::default());
+        Some(Done::new("", Map::new()))
     }
 
     /// Tells whoever follows the run, and the log, what the state waits for.

@@ -87,8 +87,8 @@ fn run(call: &Call<'_>) -> Result<Plan, StateError> {
     let more: Map = if old { Map::new() } else { [("name".to_owned(), json!(names))].into_iter().collect() };
     let shown_names = more.clone();
     let plan = Plan::change(comment, json!({}), move |doing| {
-        if doing.is_foretold() {
-            return Ok(Done::new("", json!({})));
+        if let Some(done) = doing.foretold() {
+            return Ok(done);
         }
         let mut ran = Ran::default();
         for (name, args) in calls {
