@@ -59,7 +59,8 @@ fn write(path: &std::path::Path, known: &Value) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         private_folder(folder)?;
     }
-    host::write(path, known.to_string().as_bytes(), 0o600)
+    // Nothing depends on it, and who loses power loses one line of history.
+    host::note(path, known.to_string().as_bytes(), 0o600)
 }
 
 /// Whether a job applies states, and does not only tell what they would do.

@@ -6,6 +6,7 @@
 mod download;
 mod files;
 mod full;
+mod later;
 mod process;
 mod search;
 mod tables;
@@ -19,7 +20,7 @@ use std::{
 use proto::Map;
 use states::{Command, Host, Look, Output, Stat, call::Progress, look::Download};
 
-pub use files::{copy, write};
+pub use files::{copy, note, write};
 pub use process::{OUTPUT_LIMIT, run_bounded};
 pub use search::DEFAULT_PATH;
 
@@ -57,11 +58,12 @@ pub trait System: Host {
 pub struct Local {
     grains: Map,
     tables: tables::Tables,
+    later: later::Later,
 }
 
 impl Local {
     pub fn new(grains: Map) -> Self {
-        Self { grains, tables: tables::Tables::default() }
+        Self { grains, ..Self::default() }
     }
 }
 
@@ -111,11 +113,23 @@ impl Host for Local {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        files::write(path, bytes, mode)
+        self.later.make(path, || files::create(path, bytes, mode), || files::write(path, bytes, mode))
     }
 
     fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
-        files::copy(from, to, mode)
+        self.later.make(to, || files::create_copy(from, to, mode), || files::copy(from, to, mode))
+    }
+
+    fn hold(&self) {
+        self.later.hold();
+    }
+
+    fn settle(&self) -> Vec<(PathBuf, io::Error)> {
+        self.later.settle()
+    }
+
+    fn release(&self) {
+        self.later.release();
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -209,6 +223,15 @@ impl Host for Scoped {
     }
     fn copy(&self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
         self.system.copy(from, to, mode)
+    }
+    fn hold(&self) {
+        self.system.hold();
+    }
+    fn settle(&self) -> Vec<(PathBuf, io::Error)> {
+        self.system.settle()
+    }
+    fn release(&self) {
+        self.system.release();
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.system.remove(path)

@@ -51,13 +51,25 @@ pub struct Memory {
     /// What commands do and print, by their command line; the first that answers counts.
     answers: Vec<Answer>,
     pub ran: Mutex<Vec<String>>,
+    pub disk: Mutex<Disk>,
+}
+
+/// What of new files is on the disk.
+#[derive(Default)]
+pub struct Disk {
+    holders: usize,
+    waiting: Vec<PathBuf>,
+    /// Which files were brought there before which command, in their order.
+    pub log: Vec<String>,
+    /// A file that cannot be.
+    pub bad: Option<PathBuf>,
 }
 
 impl Memory {
     pub fn new(grains: Value) -> Self {
         let grains = grains.as_object().cloned().unwrap_or_default();
         let bare: &'static Bare = Box::leak(Box::new(Bare(grains)));
-        Self { files: Overlay::new(bare), answers: Vec::new(), ran: Mutex::default() }
+        Self { files: Overlay::new(bare), answers: Vec::new(), ran: Mutex::default(), disk: Mutex::default() }
     }
 
     /// Files with their folders.
@@ -127,11 +139,30 @@ impl Look for Memory {
 
 impl Host for Memory {
     fn run(&self, command: &Command) -> io::Result<Output> {
-        self.ran.lock().unwrap().push(command.argv.join(" "));
+        let line = command.argv.join(" ");
+        self.disk.lock().unwrap().log.push(line.clone());
+        self.ran.lock().unwrap().push(line);
         self.probe(command)
     }
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let mut disk = self.disk.lock().unwrap();
+        if disk.holders > 0 && self.stat(path).is_err() {
+            disk.waiting.push(path.to_owned());
+        }
         self.files.write(path, bytes, mode)
+    }
+    fn hold(&self) {
+        self.disk.lock().unwrap().holders += 1;
+    }
+    fn settle(&self) -> Vec<(PathBuf, io::Error)> {
+        let mut disk = self.disk.lock().unwrap();
+        let (bad, good): (Vec<_>, _) =
+            std::mem::take(&mut disk.waiting).into_iter().partition(|path| disk.bad.as_ref() == Some(path));
+        disk.log.extend(good.iter().map(|path| path.display().to_string()));
+        bad.into_iter().map(|path| (path, io::Error::other("Input/output error"))).collect()
+    }
+    fn release(&self) {
+        self.disk.lock().unwrap().holders -= 1;
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.files.remove(path)

@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 
+use nix::libc;
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags},
     io::Errno,
@@ -55,21 +56,73 @@ pub fn list(path: &Path) -> io::Result<Vec<String>> {
 /// link at the end of the path is replaced, not followed. When this returns, the bytes are on the
 /// disk.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, mode, |file| file.write_all(bytes))
+    replace(path, mode, true, |file| file.write_all(bytes))
 }
 
 /// The same with the bytes of another file.
 pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
     let mut source = File::open(from)?;
-    replace(to, mode, |file| io::copy(&mut source, file).map(drop))
+    replace(to, mode, true, |file| io::copy(&mut source, file).map(drop))
 }
 
-fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = folder_of(path);
-    let mut fresh = full::named(path, Fresh::new(folder))?;
+/// As [`write`], but nobody waits for the disk: for what may be lost in a power cut.
+pub fn note(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, mode, false, |file| file.write_all(bytes))
+}
+
+/// Makes a file where there is none. Its bytes are on their way to the disk: whoever is given the file
+/// has to wait for them. Nothing where something is there, or a file cannot be made without a name.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Option<File>> {
+    make(path, mode, |file| file.write_all(bytes))
+}
+
+/// The same with the bytes of another file.
+pub fn create_copy(from: &Path, to: &Path, mode: u32) -> io::Result<Option<File>> {
+    let mut source = File::open(from)?;
+    make(to, mode, |file| io::copy(&mut source, file).map(drop))
+}
+
+fn make(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Option<File>> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(None);
+    }
+    let Fresh { file, path: None } = filled(path, fill)? else { return Ok(None) };
+    file.set_permissions(Permissions::from_mode(mode))?;
+    full::named(path, begin_writing(&file))?;
+    match rustix::fs::linkat(CWD, by_descriptor(&file), CWD, path, AtFlags::SYMLINK_FOLLOW) {
+        Err(Errno::EXIST) => Ok(None),
+        linked => linked.map(|()| Some(file)).map_err(io::Error::from),
+    }
+}
+
+/// A new file with its bytes, which has no place yet.
+fn filled(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Fresh> {
+    let mut fresh = full::named(path, Fresh::new(folder_of(path)))?;
     // While what was written is still there: it is what fills the disk.
     full::named(path, fill(&mut fresh.file).and_then(|()| fresh.file.flush()))?;
     crash_point("mid-write");
+    Ok(fresh)
+}
+
+/// Has the system begin to write a file to the disk, and does not wait for it.
+fn begin_writing(file: &File) -> io::Result<()> {
+    #[allow(unsafe_code, reason = "neither std nor rustix has this call")]
+    // SAFETY: the descriptor is open, the rest are numbers, and no memory is touched.
+    let begun = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    match Errno::from_io_error(&io::Error::last_os_error()) {
+        _ if begun == 0 => Ok(()),
+        // A file system that has no such thing writes when it is told to wait.
+        Some(Errno::INVAL | Errno::NOSYS | Errno::SPIPE) | None => Ok(()),
+        Some(why) => Err(why.into()),
+    }
+}
+
+fn by_descriptor(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+fn replace(path: &Path, mode: u32, wait: bool, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut fresh = filled(path, fill)?;
     if let Ok(old) = fs::symlink_metadata(path) {
         if (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) {
             std::os::unix::fs::fchown(&fresh.file, Some(old.uid()), Some(old.gid()))?;
@@ -78,7 +131,9 @@ fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()
     }
     // After the owner: changing the owner clears the set-user-id bit.
     fresh.file.set_permissions(Permissions::from_mode(mode))?;
-    full::named(path, fresh.file.sync_all())?;
+    if wait {
+        full::named(path, fresh.file.sync_all())?;
+    }
     match fresh.rename(path) {
         // A file that is mounted by itself, as containers have it, cannot be replaced.
         Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => fresh.pour_into(path),
@@ -112,10 +167,9 @@ impl Fresh {
         let temporary = match self.path.take() {
             Some(path) => path,
             None => {
-                let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
                 // Under a name that nobody has: one that is taken is refused.
                 let place = folder_of(to).join(format!(".overstate-{:032x}", rand::random::<u128>()));
-                rustix::fs::linkat(CWD, file, CWD, &place, AtFlags::SYMLINK_FOLLOW)?;
+                rustix::fs::linkat(CWD, by_descriptor(&self.file), CWD, &place, AtFlags::SYMLINK_FOLLOW)?;
                 TempPath::try_from_path(place)?
             }
         };
@@ -252,9 +306,22 @@ mod tests {
         let path = folder.path().join("f");
         write(&path, b"old", 0o600).unwrap();
         let full = |file: &mut File| file.write_all(b"ne").and(Err(io::ErrorKind::StorageFull.into()));
-        assert_eq!(replace(&path, 0o644, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(replace(&path, 0o644, true, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!((read(&path, 10).unwrap(), stat(&path).unwrap().mode), (b"old".to_vec(), 0o600));
         assert_eq!(list(folder.path()).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn a_new_file_never_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("f"), folder.path().join("link"));
+        create(&path, b"new", 0o4750).unwrap().expect("nothing was there").sync_all().unwrap();
+        assert_eq!((read(&path, 10).unwrap(), stat(&path).unwrap().mode), (b"new".to_vec(), 0o4750));
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(create(&path, b"other", 0o600).unwrap().is_none() && create(&link, b"x", 0o600).unwrap().is_none());
+        assert!(create_copy(&folder.path().join("none"), &folder.path().join("g"), 0o600).is_err());
+        create_copy(&path, &folder.path().join("g"), 0o600).unwrap().unwrap();
+        assert_eq!(list(folder.path()).unwrap(), ["f", "g", "link"]);
     }
 
     #[test]

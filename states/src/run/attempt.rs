@@ -82,6 +82,9 @@ impl Runner<'_> {
             Ok(plan) => plan,
             Err(why) => return Row { ran: true, ..Row::not_run(false, why) },
         };
+        if let Some(held) = self.held {
+            held.before(module(call));
+        }
         if let Some(checks::Skip(comment)) = checks::before(call) {
             return Row { skip_watch: true, ..Row::ran(Some(true), comment, Map::new()) };
         }
@@ -129,6 +132,10 @@ impl Runner<'_> {
 
 /// What is said of something that is missing in a dry run, and may be brought by an earlier state.
 const BY_THEN: &str = "\nNote: an earlier state of this run would change the host, and may bring it.";
+
+fn module<'c>(call: &'c Call<'_>) -> &'c str {
+    call.low.get("state").and_then(Value::as_str).unwrap_or("")
+}
 
 fn find(call: &Call<'_>, more: &[StateModule]) -> Result<PlanFn, String> {
     let text = |key: &str| call.low.get(key).and_then(Value::as_str).unwrap_or("");

@@ -7,6 +7,7 @@
 mod accumulated;
 mod attempt;
 mod checks;
+mod held;
 mod listen;
 mod overlay;
 pub mod pause;
@@ -29,6 +30,7 @@ use indexmap::IndexMap;
 use proto::{Map, Value};
 
 pub use accumulated::Accumulated;
+use held::Held;
 pub use overlay::Overlay;
 pub use pause::Pauses;
 pub use row::Row;
@@ -91,6 +93,7 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
             None => context.look,
         };
         let context = Context { look, ..base };
+        let held = context.host.map(Held::new);
         let accumulated = Accumulated::default();
         let number = AtomicU64::new(0);
         let all = steps;
@@ -102,6 +105,7 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
                 all,
                 settings,
                 accumulated: &accumulated,
+                held: held.as_ref(),
                 shown,
                 rows: Mutex::new(vec![None; steps.len()]),
                 ended: Condvar::new(),
@@ -120,6 +124,7 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
             results.extend(listen::faults(steps, &number));
         }
         settings.pauses.iter().for_each(|pauses| pauses.forget(&context));
+        held.into_iter().for_each(|held| held.end(&mut results));
         results
     })
 }
@@ -138,6 +143,8 @@ struct Runner<'a> {
     all: &'a [Step],
     settings: &'a Settings,
     accumulated: &'a Accumulated,
+    /// New files that are not on the disk yet; none in a dry run.
+    held: Option<&'a Held<'a>>,
     shown: Shown<'a>,
     rows: Mutex<Vec<Option<Row>>>,
     /// A state that runs beside others has ended.

@@ -184,7 +184,9 @@ pub trait Host: Look {
     /// Runs a command to its end, killing its whole process group at its time-out.
     fn run(&self, command: &Command) -> io::Result<Output>;
 
-    /// Replaces a file in one step: a reader sees the old bytes or the new, never a part.
+    /// Replaces a file in one step: a reader sees the old bytes or the new, never a part. They are on
+    /// the disk when this returns, but for a new file between [`hold`](Self::hold) and
+    /// [`settle`](Self::settle).
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
 
     /// The same with the bytes of another file, which never lie in memory as a whole.
@@ -209,6 +211,19 @@ pub trait Host: Look {
     fn set_times(&self, _path: &Path, _atime: Option<i64>, _mtime: Option<i64>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    /// From here on, new files need not be on the disk before [`write`](Self::write) and
+    /// [`copy`](Self::copy) return, so that many of them can be brought there together. To be called as
+    /// often as [`release`](Self::release).
+    fn hold(&self) {}
+
+    /// Brings to the disk what was held back; gives the files of which the system says that it cannot.
+    fn settle(&self) -> Vec<(PathBuf, io::Error)> {
+        Vec::new()
+    }
+
+    /// Ends what [`hold`](Self::hold) began.
+    fn release(&self) {}
 
     /// Tells a dry run what would be there from now on. A real host knows by itself.
     fn expect(&self, _what: Expected) {}
