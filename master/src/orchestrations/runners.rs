@@ -59,7 +59,7 @@ const RUNNERS: &[Runner] = &[
     looks("mine.get", mine),
     looks("pillar.show_pillar", show_pillar),
     looks("salt.cmd", command),
-    acts("saltutil.sync_all", |_, _, _| Ok(SYNCED.iter().map(|kind| ((*kind).to_owned(), json!([]))).collect())),
+    acts("saltutil.sync_all", sync),
     acts("state.orch", nested),
     acts("state.orchestrate", nested),
     acts("state.sls", nested),
@@ -67,10 +67,34 @@ const RUNNERS: &[Runner] = &[
     acts("test.sleep", sleep),
 ];
 
-/// What Salt's master has to be told of when a tree has modules of its own. Here a tree's modules are
-/// found when they are called, so there is never anything to bring up to date.
-const SYNCED: &[&str] =
-    &["clouds", "engines", "executors", "grains", "modules", "pillar", "renderers", "returners", "states", "utils"];
+/// The kinds of modules that a tree of Salt's can bring for its master, each in a folder of this name
+/// with a `_` before it. None of them is run here, on the master or on minions.
+const CUSTOM: &[&str] = &[
+    "cache",
+    "clouds",
+    "engines",
+    "executors",
+    "fileserver",
+    "grains",
+    "modules",
+    "output",
+    "pillar",
+    "proxymodules",
+    "queues",
+    "renderers",
+    "returners",
+    "roster",
+    "runners",
+    "sdb",
+    "serializers",
+    "states",
+    "thorium",
+    "tokens",
+    "tops",
+    "utils",
+    "wheel",
+    "wrapper",
+];
 
 /// Functions of Salt's that people may look for, and what does it here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -79,7 +103,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cloud.", "there is no cloud here"),
     ("ssh.", "there is no salt-ssh here"),
     ("git_pillar.", "pillar comes from pillar_roots here"),
-    ("saltutil.sync_", "nothing needs to be synchronised: modules of the tree are found when they are called"),
+    ("saltutil.sync_", "saltutil.sync_all looks for modules of the tree's own, which are not run here"),
 ];
 
 /// Calls one for a step.
@@ -254,6 +278,23 @@ fn files(desk: &Desk, _: &str, args: &Args) -> Result<Value, Refused> {
     tree(desk, |tree| tree.get(&env).cloned().unwrap_or_else(|| json!([])))
 }
 
+/// Fails where the tree has modules of its own: a site that relies on them is told so here, not by
+/// whatever lacks them later.
+fn sync(desk: &Desk, _: &str, args: &Args) -> Result<Value, Refused> {
+    let env = argument(args, 0, &["saltenv"]).map_or_else(|| "base".to_owned(), states::value::python_str);
+    let files = tree(desk, |tree| tree.get(&env).cloned().unwrap_or_else(|| json!([])))?;
+    match custom(files.as_array().into_iter().flatten().filter_map(Value::as_str)) {
+        Some(file) => Err(Refused::Other(format!("the tree has {file}, and custom modules are not run here"))),
+        None => Ok(CUSTOM.iter().map(|kind| ((*kind).to_owned(), json!([]))).collect()),
+    }
+}
+
+/// The first of these files that is a module of the tree's own.
+fn custom<'a>(mut files: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let kind = |path: &'a str| path.strip_prefix('_').and_then(|path| path.split_once('/')).map(|(kind, _)| kind);
+    files.find(|path| kind(path).is_some_and(|kind| CUSTOM.contains(&kind)))
+}
+
 /// Looks at the git repositories now.
 fn update(desk: &Desk, _: &str, _: &Args) -> Result<Value, Refused> {
     if let Some(git) = &desk.master.git {
@@ -294,8 +335,14 @@ mod tests {
         assert!(find(Side::Runner, "manage.up").is_ok() && find(Side::Wheel, "key.accept").is_ok());
         assert!(refused(Side::Runner, "manage.upp").contains("did you mean manage.up?"));
         assert!(refused(Side::Runner, "http.query").contains("on a minion with salt.function"));
-        assert!(refused(Side::Runner, "saltutil.sync_roster").contains("nothing needs to be synchronised"));
+        assert!(refused(Side::Runner, "saltutil.sync_roster").contains("which are not run here"));
         assert!(refused(Side::Wheel, "manage.up").contains("there is no wheel function manage.up"));
+    }
+
+    #[test]
+    fn modules_of_a_tree_are_found_by_their_folders() {
+        assert_eq!(custom(["top.sls", "_states/mine.py"].into_iter()), Some("_states/mine.py"));
+        assert_eq!(custom(["_states", "states/_x.py", "_data/x.json", "web/_states/x.py"].into_iter()), None);
     }
 
     #[test]
