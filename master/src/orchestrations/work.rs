@@ -18,7 +18,6 @@ use serde_json::json;
 use states::{
     Context,
     compile::{Chunk, Problems, Step},
-    diag,
     run::{Results, Row},
 };
 use tokio::runtime::Handle;
@@ -219,13 +218,16 @@ pub fn nested(desk: &Desk, step: &str, mods: Vec<String>, saltenv: &str, pillar:
     let tree = desk.runtime.block_on(super::pinned(&desk.master, live.tree));
     let tree = tree.map_err(|why| Refused::Other(why.message))?;
     let mut scene = Scene::new(desk.again(), tree, saltenv, pillar.clone(), live.test)?;
-    let steps = scene
-        .compile(&Source::Sls(mods), saltenv)
-        .map_err(|problems| Refused::Other(diag::render_all(&problems, false)))?;
+    let id = master_id(&desk.master.name);
+    // As with Salt, one that cannot begin has an answer as one that fails has.
+    let steps = match scene.compile(&Source::Sls(mods), saltenv) {
+        Ok(steps) => steps,
+        Err(problems) => return Ok(run::not_begun(id.as_str(), &problems)),
+    };
     scene.director = Director(Arc::new(Nested { outer: scene.director.0.clone(), step: step.to_owned() }));
     let results = scene.run(&steps, live.test, HashMap::new(), &|_, _| ());
     live.alive()?;
-    Ok(run::to_value(master_id(&desk.master.name).as_str(), &results))
+    Ok(run::to_value(id.as_str(), &results))
 }
 
 /// A function that only reads, called on the master itself.

@@ -134,9 +134,15 @@ pub fn run(
 /// The rows in the shape of Salt's `state.orchestrate`.
 pub fn to_value(master: &str, results: &Results) -> Value {
     let failed = results.values().any(|(_, row)| row.failed());
-    serde_json::json!({
-        "data": { master: run::to_value(results) },
-        "outputter": "highstate",
-        "retcode": i32::from(failed),
-    })
+    shaped(master, run::to_value(results), failed)
+}
+
+/// What Salt's `state.orchestrate` gives of an orchestration that cannot begin: texts in the place of
+/// rows.
+pub fn not_begun(master: &str, problems: &Problems) -> Value {
+    shaped(master, problems.iter().map(|problem| problem.render(false)).collect(), true)
+}
+
+fn shaped(master: &str, data: Value, failed: bool) -> Value {
+    serde_json::json!({ "data": { master: data }, "outputter": "highstate", "retcode": i32::from(failed) })
 }

@@ -7,6 +7,7 @@ use states::{
     Diagnostic,
     compile::{Problems, Step, is_keyword},
     diag::did_you_mean,
+    functions::truth,
     modules,
     plan::State,
 };
@@ -19,7 +20,11 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Everything that is wrong with the steps of an orchestration: states that there are not, arguments
 /// that are missing, times that no request outlives.
 pub fn problems(steps: &[Step]) -> Problems {
-    steps.iter().filter(|step| !step.trial).flat_map(problems_of).collect()
+    let mut problems: Problems = steps.iter().filter(|step| !step.trial).flat_map(problems_of).collect();
+    if problems.is_empty() {
+        problems.extend(too_late(steps));
+    }
+    problems
 }
 
 fn problems_of(step: &Step) -> Problems {
@@ -79,35 +84,77 @@ fn too_long(step: &Step) -> Problems {
     let low = &step.chunk.data;
     let long = |value: Option<&Value>| value.and_then(duration).filter(|length| *length > LONGEST);
     let mut found: Vec<&str> = ["timeout"].into_iter().filter(|key| long(low.get(*key)).is_some()).collect();
-    let checks = low.get("checks").and_then(Value::as_array).into_iter().flatten();
-    if checks.into_iter().any(|check| long(check.get("within")).is_some()) {
+    if checks(low).any(|check| long(check.get("within")).is_some()) {
         found.push("within");
     }
-    if retries(low).is_some_and(|length| length > LONGEST) {
+    if retries(low).is_some_and(|(_, pauses)| pauses > LONGEST) {
         found.push("retry");
     }
     let one = |key: &str| {
         let id = step.chunk.text("__id__");
         let why = format!("{key} of {id} is longer than a day, for which an operator's request is good");
-        let hint = "make two orchestrations of it; `--resume JID` goes on from where one ended";
-        Diagnostic::new(why).at(&step.chunk.place).hint(hint)
+        Diagnostic::new(why).at(&step.chunk.place).hint(IN_TWO)
     };
     found.into_iter().map(one).collect()
 }
 
-/// What the pauses between attempts come to.
-fn retries(low: &Map) -> Option<Duration> {
+const IN_TWO: &str = "make two orchestrations of it; `--resume JID` goes on from where one ended";
+
+fn checks(low: &Map) -> impl Iterator<Item = &Value> {
+    low.get("checks").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// How many attempts there are after the first, and what the pauses between them come to.
+fn retries(low: &Map) -> Option<(u32, Duration)> {
     let retry = low.get("retry")?.as_object()?;
     let number = |key: &str, default: u64| retry.get(key).and_then(Value::as_u64).unwrap_or(default);
-    let pauses = number("attempts", 2).saturating_sub(1);
-    Some(Duration::from_secs(pauses.saturating_mul(number("interval", 30))))
+    let more = number("attempts", 2).saturating_sub(1);
+    let pauses = Duration::from_secs(more.saturating_mul(number("interval", 30)));
+    Some((u32::try_from(more).unwrap_or(u32::MAX), pauses))
+}
+
+/// How long a step may take by what it says itself. Where it says nothing, it counts as no time at all.
+fn limit(step: &Step) -> Duration {
+    let low = &step.chunk.data;
+    let of = |value: Option<&Value>| value.and_then(duration).unwrap_or_default();
+    let within = checks(low).map(|check| of(check.get("within"))).fold(Duration::ZERO, Duration::saturating_add);
+    let once = of(low.get("timeout")).saturating_add(within);
+    match retries(low).filter(|_| !low.contains_key("parallel")) {
+        Some((more, pauses)) => once.saturating_mul(more.saturating_add(1)).saturating_add(pauses),
+        None => once,
+    }
+}
+
+/// The first step whose limit, with those of all that it waits for, is beyond a day: though each of
+/// them is short enough, the request may have lapsed when its turn comes.
+fn too_late(steps: &[Step]) -> Option<Diagnostic> {
+    let (mut ends, mut turn) = (Vec::with_capacity(steps.len()), Duration::ZERO);
+    for step in steps {
+        // What a step waits for stands before it.
+        let needs = step.needs.iter().filter_map(|&(_, need)| ends.get(need).copied());
+        let begins = needs.fold(turn, Duration::max);
+        let end = if step.trial { begins } else { begins.saturating_add(limit(step)) };
+        if end > LONGEST {
+            let (id, hours) = (step.chunk.text("__id__"), end.as_secs_f64() / 3600.0);
+            let why = format!(
+                "the time-outs up to and with that of {id} come to {hours:.1} hours, and an operator's request is \
+                 good for a day"
+            );
+            return Some(Diagnostic::new(why).at(&step.chunk.place).hint(IN_TWO));
+        }
+        if !step.chunk.data.get("parallel").is_some_and(truth) {
+            turn = end;
+        }
+        ends.push(end);
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use states::{
-        compile::Chunk,
+        compile::{Chunk, Kind},
         diag::{Place, Source},
     };
 
@@ -151,9 +198,39 @@ mod tests {
             data.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
             said(data).len()
         };
-        assert_eq!(of(json!({"timeout": "20h", "retry": {"attempts": 3, "interval": 60}})), 0);
+        assert_eq!(of(json!({"timeout": "7h", "retry": {"attempts": 3, "interval": 60}})), 0);
         assert_eq!(of(json!({"timeout": "25h"})), 1);
         assert_eq!(of(json!({"retry": {"attempts": 1000, "interval": 100}})), 1);
         assert_eq!(of(json!({"checks": [{"fun": "x.y", "within": "2h"}, {"fun": "x.y", "within": "30h"}]})), 1);
+    }
+
+    #[test]
+    fn stages_one_after_the_other_may_not_take_longer_than_a_day_in_all() {
+        let step = |id: &str, more: Value, needs: &[usize]| {
+            let mut data = json!({"state": "salt", "fun": "state", "__id__": id, "name": id, "tgt": "*"});
+            data.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            let place = Place::new(&Source::new("o.sls", ""), 3, 5, 1);
+            let chunk = Chunk { data: data.as_object().cloned().unwrap(), place };
+            let needs = needs.iter().map(|need| (Kind::Require, *need)).collect();
+            Step { chunk, trial: false, tried: None, needs }
+        };
+        let said = |steps: &[Step]| {
+            let problems = problems(steps);
+            problems.first().map(|why| why.render(false).replace('\n', " "))
+        };
+        let (night, aside) = (json!({"timeout": "10h"}), json!({"timeout": "10h", "parallel": true}));
+        let row = [step("a", night.clone(), &[]), step("b", night.clone(), &[]), step("c", night.clone(), &[])];
+        let why = said(&row).unwrap();
+        assert!(why.contains("up to and with that of c come to 30.0 hours") && why.contains("o.sls:3:5"), "{why}");
+        assert_eq!(said(&row[..2]), None);
+        let beside = ["a", "b", "c"].map(|id| step(id, aside.clone(), &[]));
+        assert_eq!(said(&beside), None, "at the same time");
+        let chain = [step("a", aside.clone(), &[]), step("b", aside.clone(), &[0]), step("c", aside, &[1])];
+        assert!(said(&chain).is_some());
+        let again = json!({"timeout": "5h", "retry": {"attempts": 5, "interval": 60}});
+        assert!(said(&[step("a", again, &[])]).is_some(), "each attempt has the whole time");
+        let checks = json!({"checks": [{"fun": "x.y", "within": "13h"}, {"fun": "x.z", "within": "13h"}]});
+        assert!(said(&[step("a", checks, &[])]).is_some(), "checks hold one after the other");
+        assert_eq!(said(&[step("a", json!({}), &[]), step("b", json!({"timeout": "24h"}), &[0])]), None);
     }
 }

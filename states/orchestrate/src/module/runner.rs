@@ -58,7 +58,7 @@ fn one(of: &Call<'_>, side: Side, word: &'static str) -> Result<Plan, StateError
             Err(why) => return Ok(Done::failed(format!("{word} function '{name}' failed.\n{why}"), Map::new())),
         };
         let result = succeeded(&value);
-        let comment = match (result, value.as_str()) {
+        let comment = match (result, why(&value)) {
             (true, _) => format!("{word} function '{name}' executed."),
             (false, Some(why)) => format!("{word} function '{name}' failed.\n{why}"),
             (false, None) => format!("{word} function '{name}' failed."),
@@ -71,6 +71,16 @@ fn one(of: &Call<'_>, side: Side, word: &'static str) -> Result<Plan, StateError
 /// What a nested orchestration gives says by its `retcode` whether it went well.
 fn succeeded(value: &Value) -> bool {
     value.get("Error").is_none() && value.get("retcode").and_then(Value::as_i64).unwrap_or(0) == 0
+}
+
+/// What a failed answer says in words: the answer itself, or why a nested orchestration could not begin.
+fn why(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
+    let texts = value.get("data")?.as_object()?.values().next()?.as_array()?;
+    let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).map(str::trim_end).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 fn arguments(low: &Map) -> Args {
