@@ -10,6 +10,7 @@ pub mod drift;
 mod inotify;
 mod kinds;
 mod perf;
+mod places;
 mod range;
 mod run;
 mod table;

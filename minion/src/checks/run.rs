@@ -11,16 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Configured, Found, Row, Scene};
+use super::{
+    Configured, Found, Row, Scene,
+    places::{PATIENCE, Place},
+};
 
 /// Checks that run at once.
 const AT_ONCE: usize = 16;
-/// Kinds that start a program. So many of them begin at once: a host has work of its own to do, and many
-/// minions on one machine must not overwhelm it together.
+/// Kinds that start a program. So many of them begin at once: a host has work of its own to do.
 const BY_PROGRAM: [&str; 3] = ["plugin", "service", "systemd"];
 const PROGRAMS: usize = 2;
-/// A program that takes longer than this probably waits for something, and others begin beside it.
-const BRISK: Duration = Duration::from_secs(1);
 /// Checks of this process that did not end in time and still hang, at most.
 const STUCK: usize = 32;
 /// A plugin ends itself at its time-out; this much later a check is given up.
@@ -37,16 +37,15 @@ pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool)
     let mut rows: Vec<Option<Row>> = names.iter().map(|_| None).collect();
     let mut waiting: VecDeque<(usize, Configured)> = checks.into_iter().enumerate().collect();
     let mut active: HashMap<usize, Instant> = HashMap::new();
-    let mut brisk: Vec<(usize, Instant)> = Vec::new();
+    let mut brisk: Vec<(usize, Arc<Place>)> = Vec::new();
     while !(waiting.is_empty() && active.is_empty()) {
-        brisk.retain(|(at, begun)| active.contains_key(at) && begun.elapsed() < BRISK);
+        brisk.retain(|(at, place)| active.contains_key(at) && !place.is_left());
         while active.len() < AT_ONCE
             && let Some((at, check)) = next(&mut waiting, brisk.len() < PROGRAMS)
         {
-            if by_program(&check) {
-                brisk.push((at, Instant::now()));
-            }
-            match start(at, check, scene, &send) {
+            let place = by_program(&check).then(Arc::<Place>::default);
+            brisk.extend(place.clone().map(|place| (at, place)));
+            match start(at, check, place, scene, &send) {
                 Ok(deadline) => drop(active.insert(at, deadline)),
                 Err(why) => rows[at] = Some(unknown(&names[at], why, Duration::ZERO)),
             }
@@ -89,20 +88,33 @@ fn give_up(active: &mut HashMap<usize, Instant>, rows: &mut [Option<Row>], names
     }
 }
 
-fn start(at: usize, check: Configured, scene: &Scene, send: &mpsc::Sender<(usize, Row)>) -> Result<Instant, String> {
+fn start(
+    at: usize,
+    check: Configured,
+    place: Option<Arc<Place>>,
+    scene: &Scene,
+    send: &mpsc::Sender<(usize, Row)>,
+) -> Result<Instant, String> {
     if HANGING.load(SeqCst) >= STUCK {
         return Err("too many checks hang; restart the minion once their cause is mended".into());
     }
     let (scene, send) = (Scene { timeout: check.timeout, ..scene.clone() }, send.clone());
-    let deadline = Instant::now() + check.timeout + GRACE;
+    let patience = if place.is_some() { PATIENCE } else { Duration::ZERO };
+    let deadline = Instant::now() + patience + check.timeout + GRACE;
     let name = Arc::<str>::from(check.name.as_str());
-    let begun = Instant::now();
     let work = move || {
+        if let Some(place) = &place {
+            place.take();
+        }
+        let begun = Instant::now();
         let looked = catch_unwind(AssertUnwindSafe(|| check.check.look(&scene)));
         let found = looked.unwrap_or_else(|_| Err("the check panicked, which is a fault of ours".into()));
         let found = found.unwrap_or_else(Found::unknown);
         // Nobody may wait for it any more: then it hung, and hangs no longer.
         let row = Row { name: name.to_string(), found, duration: begun.elapsed() };
+        if let Some(place) = &place {
+            place.leave();
+        }
         if send.send((at, row)).is_err() || Instant::now() > deadline {
             let _ = HANGING.fetch_update(SeqCst, SeqCst, |hanging| hanging.checked_sub(1));
         }
