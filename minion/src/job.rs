@@ -158,6 +158,12 @@ pub fn effect(job: &Job) -> Effect {
     exec::Table.find(job.request.function.as_str()).map_or(Effect::Reads, |function| function.effect)
 }
 
+/// Whether a job may be asked again after a crash, so that nothing needs to be noted on the disk
+/// before it begins: what only reads, and health checks, although they start plugins.
+pub fn is_repeatable(job: &Job) -> bool {
+    effect(job) == Effect::Reads || job.request.function.as_str() == "check.run"
+}
+
 /// Runs a job to its end, on this thread. Never panics: a function that does has failed.
 pub fn perform(running: &Arc<Running>, site: &Site<'_>, started: u64) -> Return {
     perform_here(running, site, started).0

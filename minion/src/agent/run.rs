@@ -71,7 +71,7 @@ fn admit(inner: &Arc<Inner>, job: Job) -> bool {
         Admission::Begin => {
             let live = job.request.options.stream.then(|| live(inner, jid));
             let running = Arc::new(Running::new(job, live));
-            ledger.begin(running.clone(), effect == Effect::Reads);
+            ledger.begin(running.clone(), job::is_repeatable(&running.job));
             drop(ledger);
             inner.counters.jobs.fetch_add(1, Relaxed);
             tokio::spawn(execute(inner.clone(), running, effect));
@@ -120,7 +120,7 @@ pub async fn permit<'a>(inner: &'a Inner, running: &Running, effect: Effect) -> 
 
 async fn execute(inner: Arc<Inner>, running: Arc<Running>, effect: Effect) {
     let _permit = permit(&inner, &running, effect).await;
-    let durable = effect != Effect::Reads;
+    let durable = !job::is_repeatable(&running.job);
     let ret = match begin(&inner, &running, durable).await {
         Ok(started) => carry_out(&inner, &running, effect, started).await,
         Err(refusal) => return inner.finish(refusal, false).await,
@@ -183,7 +183,7 @@ pub async fn carry_out(inner: &Arc<Inner>, running: &Arc<Running>, effect: Effec
         let (inner, running) = (inner.clone(), running.clone());
         move || perform(&inner, &running, started)
     });
-    let ended = if effect == Effect::Reads && !running.is_own {
+    let ended = if job::is_repeatable(&running.job) && !running.is_own {
         tokio::select! {
             ended = &mut work => ended,
             () = tokio::time::sleep(SOON) => {
