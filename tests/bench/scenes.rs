@@ -12,7 +12,7 @@ use std::{path::PathBuf, time::Instant};
 use tests::fleet::{Fleet, Ran};
 
 use crate::{
-    figures::{Figure, Goal, Row},
+    figures::{Figure, Goal, Row, table},
     salt::Salt,
 };
 
@@ -54,7 +54,10 @@ const SCENES: &[(&str, Scene)] = &[
     ("files", states::files),
     ("pillar", states::pillar),
     ("orchestrate", orchestrate::orchestrate),
-    ("check", check::check),
+    ("check", check::built_in),
+    ("plugins", check::plugins),
+    ("check-swarm", check::swarm),
+    ("watch", check::continuous),
     ("swarm", swarm::swarm),
     ("drain", swarm::drain),
     ("reconnect", swarm::reconnect),
@@ -69,7 +72,10 @@ pub fn run(options: &Options) -> Vec<Row> {
     let mut rows = Vec::new();
     for scene in options.scenes.iter().filter_map(|name| Some((name, find(name)?))) {
         eprintln!("scene {} …", scene.0);
-        rows.extend(scene.1(options));
+        let new = scene.1(options);
+        // A scene that panics must not take with it what others have measured.
+        eprintln!("{}", table(&new));
+        rows.extend(new);
     }
     rows
 }

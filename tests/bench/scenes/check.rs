@@ -37,14 +37,6 @@ const COMMANDS: [&str; 13] = [
     "check_tcp -H HOST -p PORT",
 ];
 
-pub fn check(options: &Options) -> Vec<Row> {
-    let mut rows = plugins(options);
-    rows.push(built_in(options));
-    rows.push(swarm(options));
-    rows.extend(continuous(options));
-    rows
-}
-
 /// Debian's plugins, installed where they are not.
 ///
 /// # Panics
@@ -108,7 +100,7 @@ fn timed(fleet: &Fleet, hosts: usize, each: usize, runs: usize) -> Figure {
     Figure::of((0..runs).map(one).collect())
 }
 
-fn plugins(options: &Options) -> Vec<Row> {
+pub fn plugins(options: &Options) -> Vec<Row> {
     install();
     let hosts = if options.quick { 5 } else { HOSTS };
     let fleet = fleet(hosts, SELDOM, |address| {
@@ -188,27 +180,27 @@ fn of_our_own(address: &str) -> BTreeMap<String, Value> {
     checks.map(|(name, check)| (name.to_owned(), check)).into()
 }
 
-fn built_in(options: &Options) -> Row {
+pub fn built_in(options: &Options) -> Vec<Row> {
     let hosts = if options.quick { 5 } else { HOSTS };
     let fleet = fleet(hosts, SELDOM, of_our_own);
-    Row {
+    vec![Row {
         what: format!("`ctl check '*'` of {hosts} real minions × 13 built-in checks, from Enter to the summary"),
         unit: "ms",
         ours: timed(&fleet, hosts, 13, options.runs(11)).times(1e3),
         goal: at_most(250.0),
         peers: Vec::new(),
-    }
+    }]
 }
 
 /// The load of so many results, not of getting them: the checks of a swarm read nothing.
-fn swarm(options: &Options) -> Row {
+pub fn swarm(options: &Options) -> Vec<Row> {
     let minions = if options.quick { 100 } else { 10_000 };
     let runtime = Runtime::new().expect("a runtime");
     let (fleet, home) = (Fleet::new(Transport::Tcp).minions(0).start(), Home::new());
     let _swarm = Swarm::with_checks(&fleet.address(), minions, &home, &[], 13);
     runtime.block_on(until(&fleet, "connected", minions, Instant::now()));
     std::thread::sleep(Duration::from_secs(5));
-    Row {
+    vec![Row {
         what: format!(
             "`ctl check '*'` of {minions} swarm minions with 13 built-in results each, from Enter to the summary"
         ),
@@ -216,11 +208,11 @@ fn swarm(options: &Options) -> Row {
         ours: timed(&fleet, minions, 13, options.runs(7)),
         goal: at_most(2.5),
         peers: Vec::new(),
-    }
+    }]
 }
 
 /// What a minion costs that runs twenty checks every half minute.
-fn continuous(options: &Options) -> Vec<Row> {
+pub fn continuous(options: &Options) -> Vec<Row> {
     let (watched, every) = if options.quick { (10, 2) } else { (120, 30) };
     let fleet = fleet(5, every, |address| {
         let own = of_our_own(address);
