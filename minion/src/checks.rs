@@ -27,7 +27,7 @@ pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS};
 pub use perf::Perf;
 pub use range::{Range, Thresholds};
-pub use run::run;
+pub use run::{GRACE, STUCK, run};
 pub use table::Table;
 
 /// How a check ended, in the order of the plugins' exit codes.

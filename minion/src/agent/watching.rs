@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -23,14 +22,10 @@ use tokio::{
 };
 
 use super::{Inner, drift, lock};
-use crate::checks::{Configured, Found, Scene, Source, Table, carried, configured};
+use crate::checks::{Configured, Found, GRACE, STUCK, Scene, Source, Table, carried, configured};
 
 /// Checks that run at once. What is late by a moment is no harm here.
 const AT_ONCE: usize = 8;
-/// Checks that may hang; beyond, none is started.
-const STUCK: usize = 32;
-/// A check ends itself at its time-out; this much later it is given up.
-const GRACE: Duration = Duration::from_millis(500);
 /// The first looks are spread over this long: a whole fleet may have started with this minion.
 const FIRST: Duration = Duration::from_secs(10);
 /// A drift that nobody has asked for waits until the start is over …
@@ -176,12 +171,7 @@ async fn look(inner: &Arc<Inner>, check: &Arc<Configured>, gate: &Semaphore, hun
     let _permit = gate.acquire().await;
     let scene = inner.scene(check);
     let work = check.clone();
-    let mut looking = tokio::task::spawn_blocking(move || {
-        let looked = catch_unwind(AssertUnwindSafe(|| work.check.look(&scene)));
-        looked
-            .unwrap_or_else(|_| Err("the check panicked, which is a fault of ours".into()))
-            .unwrap_or_else(Found::unknown)
-    });
+    let mut looking = tokio::task::spawn_blocking(move || work.look(&scene));
     match timeout(check.timeout + GRACE, &mut looking).await {
         Ok(found) => found.unwrap_or_else(|error| Found::unknown(error.to_string())),
         Err(_) => {

@@ -6,7 +6,7 @@ use std::{
     fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread::{available_parallelism, sleep},
     time::{Duration, Instant},
 };
@@ -23,7 +23,10 @@ const BRISK: Duration = Duration::from_secs(1);
 /// Nobody waits longer than this for a place.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How often is looked for a place, on average.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(8);
+
+/// One thread of a process looks for a place, the others wait for it.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// One of the machine's places for a program that begins; free again when it is dropped, when the
 /// program turned out not to be brisk, or when this process ends in whatever way.
@@ -67,8 +70,8 @@ impl Place {
         *self.state() = State::Over;
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,6 +83,7 @@ fn open(folder: &Path, places: usize) -> Vec<File> {
 }
 
 fn lock_one(files: Vec<File>) -> Option<File> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let begun = Instant::now();
     while !files.is_empty() && begun.elapsed() < PATIENCE {
         let free = files.iter().position(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok());

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
         mpsc::{self, RecvTimeoutError},
     },
@@ -22,105 +22,184 @@ const AT_ONCE: usize = 16;
 const BY_PROGRAM: [&str; 3] = ["plugin", "service", "systemd"];
 const PROGRAMS: usize = 2;
 /// Checks of this process that did not end in time and still hang, at most.
-const STUCK: usize = 32;
+pub const STUCK: usize = 32;
 /// A plugin ends itself at its time-out; this much later a check is given up.
-const GRACE: Duration = Duration::from_millis(500);
+pub const GRACE: Duration = Duration::from_millis(500);
+/// When nothing has ended for so long, one more thread begins with what waits.
+const MORE: Duration = Duration::from_millis(5);
 /// How often a killed job is noticed.
 const LOOK: Duration = Duration::from_millis(200);
 
 static HANGING: AtomicUsize = AtomicUsize::new(0);
 
+impl Configured {
+    /// Looks, here and now, for as long as the check itself takes.
+    pub fn look(&self, scene: &Scene) -> Found {
+        let looked = catch_unwind(AssertUnwindSafe(|| self.check.look(scene)));
+        let found = looked.unwrap_or_else(|_| Err("the check panicked, which is a fault of ours".into()));
+        found.unwrap_or_else(Found::unknown)
+    }
+}
+
 /// Runs checks and gives their rows in order. `cancelled` ends it early.
+///
+/// Most checks are over in less time than a thread takes to begin: one thread does them one after the
+/// other, and others join it while it waits for something.
 pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool) -> Vec<Row> {
     let (send, ended) = mpsc::channel();
     let names: Vec<String> = checks.iter().map(|check| check.name.clone()).collect();
     let mut rows: Vec<Option<Row>> = names.iter().map(|_| None).collect();
-    let mut waiting: VecDeque<(usize, Configured)> = checks.into_iter().enumerate().collect();
-    let mut active: HashMap<usize, Instant> = HashMap::new();
-    let mut brisk: Vec<(usize, Arc<Place>)> = Vec::new();
-    while !(waiting.is_empty() && active.is_empty()) {
-        brisk.retain(|(at, place)| active.contains_key(at) && !place.is_left());
-        while active.len() < AT_ONCE
-            && let Some((at, check)) = next(&mut waiting, brisk.len() < PROGRAMS)
-        {
-            let place = by_program(&check).then(Arc::<Place>::default);
-            brisk.extend(place.clone().map(|place| (at, place)));
-            match start(at, check, place, scene, &send) {
-                Ok(deadline) => drop(active.insert(at, deadline)),
-                Err(why) => rows[at] = Some(unknown(&names[at], why, Duration::ZERO)),
+    let round = Arc::new(Round { scene: scene.clone(), send, at: Mutex::new(At::new(checks)) });
+    let mut left = names.len();
+    round.more();
+    while left > 0 {
+        match ended.recv_timeout(round.patience()) {
+            Ok((at, row)) if rows[at].is_none() => {
+                rows[at] = Some(row);
+                left -= 1;
             }
-        }
-        let first = active.values().min().copied().unwrap_or_else(Instant::now);
-        match ended.recv_timeout(first.saturating_duration_since(Instant::now()).min(LOOK)) {
-            Ok((at, row)) if active.remove(&at).is_some() => rows[at] = Some(row),
             Ok(_) | Err(RecvTimeoutError::Disconnected) => {}
             Err(RecvTimeoutError::Timeout) if cancelled() => break,
-            Err(RecvTimeoutError::Timeout) => give_up(&mut active, &mut rows, &names),
+            Err(RecvTimeoutError::Timeout) => {
+                round.give_up();
+                round.more();
+            }
         }
     }
-    let missing = |(name, row): (&String, Option<Row>)| {
-        row.unwrap_or_else(|| unknown(name, "the job was killed".into(), Duration::ZERO))
-    };
+    round.at().waiting.clear();
+    let missing = |(name, row): (&String, Option<Row>)| row.unwrap_or_else(|| unknown(name, "the job was killed"));
     names.iter().zip(rows).map(missing).collect()
+}
+
+fn unknown(name: &str, why: impl Into<String>) -> Row {
+    Row { name: name.to_owned(), found: Found::unknown(why), duration: Duration::ZERO }
+}
+
+/// Checks that run together.
+struct Round {
+    scene: Scene,
+    send: mpsc::Sender<(usize, Row)>,
+    at: Mutex<At>,
+}
+
+/// How far a round is.
+struct At {
+    waiting: VecDeque<(usize, Configured)>,
+    /// What is looked at, by its number.
+    active: HashMap<usize, Active>,
+    threads: usize,
+}
+
+struct Active {
+    name: String,
+    deadline: Instant,
+    place: Option<Arc<Place>>,
+}
+
+impl At {
+    fn new(checks: Vec<Configured>) -> Self {
+        Self { waiting: checks.into_iter().enumerate().collect(), active: HashMap::new(), threads: 0 }
+    }
+
+    /// The first that waits, or the first that starts no program while enough of these begin.
+    fn next(&self) -> Option<usize> {
+        let brisk = |active: &&Active| active.place.as_ref().is_some_and(|place| !place.is_left());
+        let programs = self.active.values().filter(brisk).count() < PROGRAMS;
+        self.waiting.iter().position(|(_, check)| programs || !by_program(check))
+    }
+
+    fn begin(&mut self) -> Option<(usize, Configured, Option<Arc<Place>>)> {
+        let (at, check) = self.waiting.remove(self.next()?)?;
+        let place = by_program(&check).then(Arc::<Place>::default);
+        let patience = if place.is_some() { PATIENCE } else { Duration::ZERO };
+        let deadline = Instant::now() + patience + check.timeout + GRACE;
+        self.active.insert(at, Active { name: check.name.clone(), deadline, place: place.clone() });
+        Some((at, check, place))
+    }
 }
 
 fn by_program(check: &Configured) -> bool {
     BY_PROGRAM.contains(&check.kind.name)
 }
 
-/// The first that waits, or the first that starts no program.
-fn next(waiting: &mut VecDeque<(usize, Configured)>, programs: bool) -> Option<(usize, Configured)> {
-    let at = waiting.iter().position(|(_, check)| programs || !by_program(check))?;
-    waiting.remove(at)
-}
-
-fn unknown(name: &str, why: String, duration: Duration) -> Row {
-    Row { name: name.to_owned(), found: Found::unknown(why), duration }
-}
-
-fn give_up(active: &mut HashMap<usize, Instant>, rows: &mut [Option<Row>], names: &[String]) {
-    let now = Instant::now();
-    let late: Vec<usize> = active.iter().filter(|(_, deadline)| **deadline <= now).map(|(at, _)| *at).collect();
-    for at in late {
-        active.remove(&at);
-        HANGING.fetch_add(1, SeqCst);
-        rows[at] = Some(unknown(&names[at], "it did not end in time".into(), Duration::ZERO));
+impl Round {
+    fn at(&self) -> MutexGuard<'_, At> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn start(
-    at: usize,
-    check: Configured,
-    place: Option<Arc<Place>>,
-    scene: &Scene,
-    send: &mpsc::Sender<(usize, Row)>,
-) -> Result<Instant, String> {
-    if HANGING.load(SeqCst) >= STUCK {
-        return Err("too many checks hang; restart the minion once their cause is mended".into());
+    /// How long nothing may end before it is looked what else can be done.
+    fn patience(&self) -> Duration {
+        let at = self.at();
+        let first = at.active.values().map(|active| active.deadline).min().unwrap_or_else(Instant::now);
+        let look = if at.waiting.is_empty() { LOOK } else { MORE };
+        first.saturating_duration_since(Instant::now()).clamp(Duration::from_micros(100), look)
     }
-    let (scene, send) = (Scene { timeout: check.timeout, ..scene.clone() }, send.clone());
-    let patience = if place.is_some() { PATIENCE } else { Duration::ZERO };
-    let deadline = Instant::now() + patience + check.timeout + GRACE;
-    let name = Arc::<str>::from(check.name.as_str());
-    let work = move || {
-        if let Some(place) = &place {
+
+    /// One more thread, if there is something for it to do.
+    fn more(self: &Arc<Self>) {
+        let mut at = self.at();
+        if at.threads >= AT_ONCE || at.next().is_none() {
+            return;
+        }
+        let round = self.clone();
+        let started =
+            std::thread::Builder::new().name("check".into()).stack_size(256 << 10).spawn(move || round.work());
+        match started {
+            Ok(_) => at.threads += 1,
+            Err(error) if at.threads == 0 => self.fail(&mut at, &format!("the check could not be started: {error}")),
+            Err(_) => {}
+        }
+    }
+
+    fn fail(&self, at: &mut At, why: &str) {
+        for (number, check) in at.waiting.drain(..) {
+            let _ = self.send.send((number, unknown(&check.name, why)));
+        }
+    }
+
+    /// What has not ended in time is nobody's any more; nor is its thread.
+    fn give_up(&self) {
+        let (mut at, now) = (self.at(), Instant::now());
+        let late: Vec<usize> =
+            at.active.iter().filter(|(_, active)| active.deadline <= now).map(|(number, _)| *number).collect();
+        for number in late {
+            let Some(active) = at.active.remove(&number) else { continue };
+            at.threads -= 1;
+            HANGING.fetch_add(1, SeqCst);
+            let _ = self.send.send((number, unknown(&active.name, "it did not end in time")));
+        }
+    }
+
+    /// A thread's work: one check after the other, until there is none or it has been given up.
+    fn work(&self) {
+        loop {
+            let begun = self.at().begin();
+            let Some((number, check, place)) = begun else { break };
+            let row = self.look(&check, place.as_deref());
+            if self.at().active.remove(&number).is_none() {
+                // It hung, and hangs no longer.
+                let _ = HANGING.fetch_update(SeqCst, SeqCst, |hanging| hanging.checked_sub(1));
+                return;
+            }
+            let _ = self.send.send((number, row));
+        }
+        self.at().threads -= 1;
+    }
+
+    fn look(&self, check: &Configured, place: Option<&Place>) -> Row {
+        if HANGING.load(SeqCst) >= STUCK {
+            return unknown(&check.name, "too many checks hang; restart the minion once their cause is mended");
+        }
+        if let Some(place) = place {
             place.take();
         }
         let begun = Instant::now();
-        let looked = catch_unwind(AssertUnwindSafe(|| check.check.look(&scene)));
-        let found = looked.unwrap_or_else(|_| Err("the check panicked, which is a fault of ours".into()));
-        let found = found.unwrap_or_else(Found::unknown);
-        // Nobody may wait for it any more: then it hung, and hangs no longer.
-        let row = Row { name: name.to_string(), found, duration: begun.elapsed() };
-        if let Some(place) = &place {
+        let found = check.look(&Scene { timeout: check.timeout, ..self.scene.clone() });
+        if let Some(place) = place {
             place.leave();
         }
-        if send.send((at, row)).is_err() || Instant::now() > deadline {
-            let _ = HANGING.fetch_update(SeqCst, SeqCst, |hanging| hanging.checked_sub(1));
-        }
-    };
-    let started = std::thread::Builder::new().name("check".into()).stack_size(256 << 10).spawn(work);
-    started.map(|_| deadline).map_err(|error| format!("the check could not be started: {error}"))
+        Row { name: check.name.clone(), found, duration: begun.elapsed() }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,21 @@
 //! `process`: how many run.
 
+use std::{
+    fs,
+    io::{self, Read},
+    os::fd::OwnedFd,
+    path::Path,
+};
+
 use fancy_regex::Regex;
-use procfs::process::all_processes;
+use rustix::fs::{Mode, OFlags, open, openat};
 use serde::Deserialize;
 
 use crate::checks::{Check, Found, Perf, Range, Scene, Thresholds};
+
+/// What the kernel keeps of a name, and room for the longer ones of its own threads.
+const KEPT: usize = 15;
+const LONGEST_NAME: usize = 64;
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -22,8 +33,7 @@ impl Check for Process {
     fn look(&self, _: &Scene) -> Result<Found, String> {
         let pattern = self.pattern.as_deref().map(Regex::new).transpose();
         let pattern = pattern.map_err(|error| format!("the pattern cannot be read: {error}"))?;
-        let all = all_processes().map_err(|error| error.to_string())?;
-        let count = all.flatten().filter(|process| self.fits(process, pattern.as_ref())).count();
+        let count = self.count(pattern.as_ref()).map_err(|error| format!("/proc: {error}"))?;
         let selected = self.name.as_deref().or(self.pattern.as_deref());
         let default = if selected.is_some() { ["1:", "1:"] } else { ["", ""] };
         let thresholds = Thresholds::or(self.warning.as_ref(), self.critical.as_ref(), default);
@@ -37,18 +47,62 @@ impl Check for Process {
 }
 
 impl Process {
-    fn fits(&self, process: &procfs::process::Process, pattern: Option<&Regex>) -> bool {
-        // The kernel keeps 15 characters of a name.
+    fn count(&self, pattern: Option<&Regex>) -> io::Result<usize> {
+        let folder = open("/proc", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let all = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        Ok(all.filter(|pid| self.fits(&folder, *pid, pattern)).count())
+    }
+
+    /// Reads no more of a process than is asked for: this is done for each of the host.
+    fn fits(&self, folder: &OwnedFd, pid: u32, pattern: Option<&Regex>) -> bool {
         let named = |name: &String| {
-            let short: String = name.chars().take(15).collect();
-            process.stat().is_ok_and(|stat| stat.comm == *name || stat.comm == short)
+            let mut comm = [0; LONGEST_NAME];
+            let length = read(folder, &format!("{pid}/comm"), &mut comm).unwrap_or(0);
+            is_name(&comm[..length], name.as_bytes())
         };
         let matches = |pattern: &Regex| {
             // Who looks is no process of what is looked for.
-            let own = process.pid as u32 == std::process::id();
-            let line = process.cmdline().map(|words| words.join(" ")).unwrap_or_default();
-            !own && pattern.is_match(&line).unwrap_or(false)
+            let own = pid == std::process::id();
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            !own && pattern.is_match(line.trim_end()).unwrap_or(false)
         };
         self.name.as_ref().is_none_or(named) && pattern.is_none_or(matches)
+    }
+}
+
+/// Without the turns that `fs::read` takes to learn how long a file is.
+fn read(folder: &OwnedFd, path: &str, into: &mut [u8]) -> io::Result<usize> {
+    let file = openat(folder, Path::new(path), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    fs::File::from(file).read(into)
+}
+
+/// The kernel keeps 15 bytes of a name.
+fn is_name(comm: &[u8], name: &[u8]) -> bool {
+    let comm = comm.strip_suffix(b"\n").unwrap_or(comm);
+    comm == name || (comm.len() == KEPT && name.starts_with(comm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_known_by_what_the_kernel_keeps_of_them() {
+        assert!(is_name(b"nginx\n", b"nginx") && !is_name(b"nginx\n", b"nginx-debug"));
+        assert!(is_name(b"systemd-resolve\n", b"systemd-resolved"));
+        assert!(!is_name(b"", b"nginx"));
+    }
+
+    #[test]
+    fn processes_are_counted_by_name_and_by_command_line() {
+        let mut child = std::process::Command::new("sleep").arg("86399.25").spawn().unwrap();
+        let pattern = Regex::new(r"^sleep 86399\.25$").unwrap();
+        let by_name = Process { name: Some("sleep".into()), ..Process::default() };
+        let counted = (by_name.count(Some(&pattern)).unwrap(), by_name.count(None).unwrap() >= 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(counted, (1, true));
+        assert_eq!(by_name.count(Some(&pattern)).unwrap(), 0);
     }
 }
