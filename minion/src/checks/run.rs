@@ -13,20 +13,20 @@ use std::{
 
 use super::{
     Configured, Found, Row, Scene,
+    kinds::Work,
     places::{PATIENCE, Place},
 };
 
 /// Checks that run at once.
 const AT_ONCE: usize = 16;
-/// Kinds that start a program. So many of them begin at once: a host has work of its own to do.
-const BY_PROGRAM: [&str; 3] = ["plugin", "service", "systemd"];
+/// Programs that begin at once: a host has work of its own to do.
 const PROGRAMS: usize = 2;
 /// Checks of this process that did not end in time and still hang, at most.
 pub const STUCK: usize = 32;
 /// A plugin ends itself at its time-out; this much later a check is given up.
 pub const GRACE: Duration = Duration::from_millis(500);
 /// When nothing has ended for so long, one more thread begins with what waits.
-const MORE: Duration = Duration::from_millis(5);
+const MORE: Duration = Duration::from_millis(10);
 /// How often a killed job is noticed.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -43,15 +43,21 @@ impl Configured {
 
 /// Runs checks and gives their rows in order. `cancelled` ends it early.
 ///
-/// Most checks are over in less time than a thread takes to begin: one thread does them one after the
-/// other, and others join it while it waits for something.
+/// What the kernel answers at once is asked on this thread: it takes less time than another would to
+/// begin. For the rest there is one thread, which others join while it waits for something.
 pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool) -> Vec<Row> {
     let (send, ended) = mpsc::channel();
     let names: Vec<String> = checks.iter().map(|check| check.name.clone()).collect();
     let mut rows: Vec<Option<Row>> = names.iter().map(|_| None).collect();
-    let round = Arc::new(Round { scene: scene.clone(), send, at: Mutex::new(At::new(checks)) });
-    let mut left = names.len();
+    let (quick, slow): (Vec<_>, Vec<_>) =
+        checks.into_iter().enumerate().partition(|(_, check)| check.kind.work == Work::Quick);
+    let round = Arc::new(Round { scene: scene.clone(), send, at: Mutex::new(At::new(slow.into())) });
     round.more();
+    let mut left = names.len();
+    for (at, check) in quick {
+        rows[at] = (!cancelled()).then(|| round.look(&check, None));
+        left -= 1;
+    }
     while left > 0 {
         match ended.recv_timeout(round.patience()) {
             Ok((at, row)) if rows[at].is_none() => {
@@ -97,8 +103,8 @@ struct Active {
 }
 
 impl At {
-    fn new(checks: Vec<Configured>) -> Self {
-        Self { waiting: checks.into_iter().enumerate().collect(), active: HashMap::new(), threads: 0 }
+    fn new(waiting: VecDeque<(usize, Configured)>) -> Self {
+        Self { waiting, active: HashMap::new(), threads: 0 }
     }
 
     /// The first that waits, or the first that starts no program while enough of these begin.
@@ -119,7 +125,7 @@ impl At {
 }
 
 fn by_program(check: &Configured) -> bool {
-    BY_PROGRAM.contains(&check.kind.name)
+    check.kind.work == Work::Starts
 }
 
 impl Round {

@@ -31,52 +31,124 @@ use super::Check;
 pub struct Kind {
     pub name: &'static str,
     pub doc: &'static str,
+    pub work: Work,
     pub read: fn(Value) -> Result<Box<dyn Check>, String>,
 }
 
+/// What a look takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// The kernel's answers out of memory: nothing to wait for, and nothing that can hang.
+    Quick,
+    /// Something that may take its time: another host, a file system.
+    Waits,
+    /// A program.
+    Starts,
+}
+
 pub static TABLE: &[Kind] = &[
-    Kind { name: "cert", doc: "Days until a certificate in a file (`path`) ends.", read: read::<cert::Cert> },
+    Kind {
+        name: "cert",
+        doc: "Days until a certificate in a file (`path`) ends.",
+        work: Work::Waits,
+        read: read::<cert::Cert>,
+    },
     Kind {
         name: "clock",
         doc: "How far this host's clock is from the master's, in seconds.",
+        work: Work::Quick,
         read: read::<clock::Clock>,
     },
     Kind {
         name: "cpu",
         doc: "How busy the processors are, in percent, over `window` seconds.",
+        work: Work::Waits,
         read: read::<cpu::Cpu>,
     },
-    Kind { name: "disk", doc: "How full file systems are, in percent of space and inodes.", read: read::<disk::Disk> },
-    Kind { name: "dns", doc: "Whether a name has addresses, and those that are expected.", read: read::<dns::Dns> },
+    Kind {
+        name: "disk",
+        doc: "How full file systems are, in percent of space and inodes.",
+        work: Work::Waits,
+        read: read::<disk::Disk>,
+    },
+    Kind {
+        name: "dns",
+        doc: "Whether a name has addresses, and those that are expected.",
+        work: Work::Waits,
+        read: read::<dns::Dns>,
+    },
     Kind {
         name: "drift",
         doc: "What a highstate would change now; nothing is changed or run for it.",
+        work: Work::Waits,
         read: read::<drift::Drift>,
     },
-    Kind { name: "file", doc: "Whether a file is there, its age, its size, what is in it.", read: read::<file::File> },
-    Kind { name: "http", doc: "What a web server answers.", read: read::<http::Http> },
-    Kind { name: "load", doc: "The load averages.", read: read::<load::Load> },
+    Kind {
+        name: "file",
+        doc: "Whether a file is there, its age, its size, what is in it.",
+        work: Work::Waits,
+        read: read::<file::File>,
+    },
+    Kind { name: "http", doc: "What a web server answers.", work: Work::Waits, read: read::<http::Http> },
+    Kind { name: "load", doc: "The load averages.", work: Work::Quick, read: read::<load::Load> },
     Kind {
         name: "log",
         doc: "Lines of a file that match a pattern and are new since the last time.",
+        work: Work::Waits,
         read: read::<log::Log>,
     },
-    Kind { name: "memory", doc: "How much of the memory is used, in percent.", read: read::<memory::Memory> },
-    Kind { name: "mount", doc: "Whether something is mounted at a path.", read: read::<mount::Mount> },
-    Kind { name: "plugin", doc: "What a monitoring plugin says.", read: read::<plugin::Plugin> },
-    Kind { name: "port", doc: "Whether a program of this host listens on a port.", read: read::<port::Port> },
-    Kind { name: "process", doc: "How many processes run, all or of a name.", read: read::<process::Process> },
+    Kind {
+        name: "memory",
+        doc: "How much of the memory is used, in percent.",
+        work: Work::Quick,
+        read: read::<memory::Memory>,
+    },
+    Kind {
+        name: "mount",
+        doc: "Whether something is mounted at a path.",
+        work: Work::Quick,
+        read: read::<mount::Mount>,
+    },
+    Kind { name: "plugin", doc: "What a monitoring plugin says.", work: Work::Starts, read: read::<plugin::Plugin> },
+    Kind {
+        name: "port",
+        doc: "Whether a program of this host listens on a port.",
+        work: Work::Quick,
+        read: read::<port::Port>,
+    },
+    Kind {
+        name: "process",
+        doc: "How many processes run, all or of a name.",
+        work: Work::Quick,
+        read: read::<process::Process>,
+    },
     Kind {
         name: "reboot_required",
         doc: "Whether packages ask for a restart of the host.",
+        work: Work::Quick,
         read: read::<reboot_required::RebootRequired>,
     },
-    Kind { name: "service", doc: "Whether a service runs.", read: read::<service::Service> },
-    Kind { name: "swap", doc: "How much of the swap space is used, in percent.", read: read::<memory::Swap> },
-    Kind { name: "systemd", doc: "Units of systemd that have failed.", read: read::<systemd::Systemd> },
-    Kind { name: "tcp", doc: "Whether a port can be connected to, and what is said there.", read: read::<tcp::Tcp> },
-    Kind { name: "uptime", doc: "How long the host has been up.", read: read::<uptime::Uptime> },
-    Kind { name: "users", doc: "How many users are logged in.", read: read::<users::Users> },
+    Kind { name: "service", doc: "Whether a service runs.", work: Work::Starts, read: read::<service::Service> },
+    Kind {
+        name: "swap",
+        doc: "How much of the swap space is used, in percent.",
+        work: Work::Quick,
+        read: read::<memory::Swap>,
+    },
+    Kind {
+        name: "systemd",
+        doc: "Units of systemd that have failed.",
+        work: Work::Starts,
+        read: read::<systemd::Systemd>,
+    },
+    Kind {
+        name: "tcp",
+        doc: "Whether a port can be connected to, and what is said there.",
+        work: Work::Waits,
+        read: read::<tcp::Tcp>,
+    },
+    Kind { name: "uptime", doc: "How long the host has been up.", work: Work::Quick, read: read::<uptime::Uptime> },
+    Kind { name: "users", doc: "How many users are logged in.", work: Work::Quick, read: read::<users::Users> },
 ];
 
 pub fn find(name: &str) -> Option<&'static Kind> {
