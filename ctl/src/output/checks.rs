@@ -123,11 +123,11 @@ impl Report {
     }
 
     /// Takes in what a host returned.
-    pub fn add(&mut self, host: &str, value: &Value) {
-        let rows = match value.as_array() {
-            Some(rows) if rows.iter().all(Value::is_object) => rows.iter().map(row).collect(),
-            _ => {
-                let why = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    pub fn add(&mut self, host: &str, value: Value) {
+        let rows = match value {
+            Value::Array(rows) if rows.iter().all(Value::is_object) => rows.into_iter().map(row).collect(),
+            other => {
+                let why = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
                 vec![unknown("check.run", &why)]
             }
         };
@@ -256,7 +256,7 @@ impl Report {
     }
 }
 
-fn row(value: &Value) -> Row {
+fn row(value: Value) -> Row {
     let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     Row {
         name: text("name"),
@@ -264,12 +264,12 @@ fn row(value: &Value) -> Row {
         output: text("output"),
         duration: value.get("duration").and_then(Value::as_f64).unwrap_or(0.0),
         since: None,
-        whole: value.clone(),
+        whole: value,
     }
 }
 
 fn unknown(name: &str, why: &str) -> Row {
-    row(&json!({"name": name, "status": "UNKNOWN", "output": why, "perfdata": [], "duration": 0.0}))
+    row(json!({"name": name, "status": "UNKNOWN", "output": why, "perfdata": [], "duration": 0.0}))
 }
 
 /// A row that the master keeps.
@@ -357,11 +357,11 @@ mod tests {
                 5 | 6 => check("systemd", "CRITICAL", long),
                 _ => check("systemd", "OK", "no failed units"),
             };
-            report.add(&host, &json!([disk, systemd, check("clock", "OK", "0.1 ms off")]));
+            report.add(&host, json!([disk, systemd, check("clock", "OK", "0.1 ms off")]));
         }
         report.silent("db1", "offline since 10:41");
         report.silent("db2", "offline since 10:41");
-        report.add("odd", &json!("check.run is not available"));
+        report.add("odd", json!("check.run is not available"));
         report.sort();
         report
     }
@@ -385,12 +385,12 @@ mod tests {
     fn much_trouble_fits_all_the_same() {
         let mut report = Report::default();
         let down = |n: usize| check("web", "CRITICAL", &format!("port {n} refuses"));
-        (0..500).for_each(|n| report.add(&format!("h{n}"), &json!([down(n)])));
+        (0..500).for_each(|n| report.add(&format!("h{n}"), json!([down(n)])));
         let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
         assert!(text.lines().count() < 24 && text.contains("more troubles on 482 hosts"), "{text}");
         let mut report = Report::default();
         let busy = |n: usize| check("load", "WARNING", &format!("load average {n}.1 (warning at 4.0)"));
-        (5..500).for_each(|n| report.add(&format!("h{n}"), &json!([busy(n)])));
+        (5..500).for_each(|n| report.add(&format!("h{n}"), json!([busy(n)])));
         let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
         assert!(text.contains("load average 5.1 to 499.1 (warning at 4.0): h5, h6 and 493 more"), "{text}");
     }
@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn all_well_is_one_line() {
         let mut report = Report { seconds: 0.1, ..Report::default() };
-        report.add("web1", &json!([check("load", "OK", "0.1")]));
+        report.add("web1", json!([check("load", "OK", "0.1")]));
         let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
         assert_eq!(text, "OK  1 host, 1 check in 0.1 s: 1 ok\n");
         assert_eq!(report.worst().code(), 0);
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn monitoring_systems_can_read_it() {
         let mut report = Report::default();
-        report.add("local", &json!([check("disk /", "CRITICAL", "93 % full | really"), check("load", "OK", "0.1")]));
+        report.add("local", json!([check("disk /", "CRITICAL", "93 % full | really"), check("load", "OK", "0.1")]));
         insta::assert_snapshot!("as a plugin", nagios(&report));
         insta::assert_snapshot!("for Prometheus", prometheus(&report));
         assert_eq!(txt(&report), "local: CRITICAL disk /: 93 % full | really\nlocal: OK load: 0.1\n");

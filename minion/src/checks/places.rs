@@ -22,8 +22,10 @@ const EACH: usize = 2;
 const BRISK: Duration = Duration::from_secs(1);
 /// Nobody waits longer than this for a place.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How often is looked for a place, on average.
-const LOOK: Duration = Duration::from_millis(8);
+/// How long after the first look for a place the next one comes, on average; each further one takes twice
+/// as long, up to the last.
+const LOOK: Duration = Duration::from_millis(4);
+const SELDOM: Duration = Duration::from_millis(40);
 
 /// One thread of a process looks for a place, the others wait for it.
 static TURN: Mutex<()> = Mutex::new(());
@@ -84,14 +86,15 @@ fn open(folder: &Path, places: usize) -> Vec<File> {
 
 fn lock_one(files: Vec<File>) -> Option<File> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let begun = Instant::now();
+    let (begun, mut pause) = (Instant::now(), LOOK);
     while !files.is_empty() && begun.elapsed() < PATIENCE {
         let free = files.iter().position(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok());
         if let Some(free) = free {
             return files.into_iter().nth(free);
         }
         // Of its own length for each, so that not all look at the same moment.
-        sleep(LOOK.mul_f64(rand::rng().random_range(0.5..1.5)));
+        sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5)));
+        pause = (pause * 2).min(SELDOM);
     }
     None
 }

@@ -137,7 +137,7 @@ impl Round {
     fn patience(&self) -> Duration {
         let at = self.at();
         let first = at.active.values().map(|active| active.deadline).min().unwrap_or_else(Instant::now);
-        let look = if at.waiting.is_empty() { LOOK } else { MORE };
+        let look = if at.next().is_some() { MORE } else { LOOK };
         first.saturating_duration_since(Instant::now()).clamp(Duration::from_micros(100), look)
     }
 
