@@ -106,6 +106,11 @@ impl Progress {
         }
     }
 
+    /// Whether there is a terminal to draw on.
+    pub fn draws(&self) -> bool {
+        self.on
+    }
+
     /// Has a line written now and then where there is no terminal.
     pub fn logging(self, wanted: bool) -> Self {
         Self { log: wanted && !self.on, drawn: Some(self.start), ..self }

@@ -22,6 +22,12 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
 
 /// Writes a result. An error means that nobody can read it any more.
 pub fn result(text: &str) -> io::Result<()> {
+    // What has nothing to take out (JSON) need not be looked through byte by byte.
+    if !text.bytes().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        return out.flush();
+    }
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

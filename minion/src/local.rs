@@ -27,6 +27,11 @@ pub struct Called {
 /// Calls a function here. Nothing is marked, spooled or sent: it runs on this thread, as the user
 /// who asks. `live` gets output lines while it runs.
 pub fn perform(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Called {
+    // Once for all that is compiled here.
+    states::stack::deep(|| called(config, function, args, live))
+}
+
+fn called(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Called {
     let now = local_now();
     let job = Job { jid: JobId::from_micros(now), request: request(function, args), expires: u64::MAX, tree: None };
     let grains = Arc::new(grains::of(config));

@@ -91,6 +91,9 @@ fn told(progress: &Arc<Mutex<Progress>>) -> Live {
     let progress = progress.clone();
     Box::new(move |told| {
         let Told::State(step) = told else { return };
+        if step.get("waiting").is_none() && !lock(&progress).draws() {
+            return;
+        }
         let Some(step) = Step::parse(&step.to_string()) else { return };
         match step.line().filter(|_| step.waits()) {
             // This may take minutes: whoever has no terminal is told of it too.

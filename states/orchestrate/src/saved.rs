@@ -27,7 +27,7 @@ pub fn save(steps: &[Step]) -> String {
         .map(|step| {
             let (file, line, column) = place(&step.chunk.place);
             let Step { chunk, trial, tried, needs } = step.clone();
-            Saved { data: chunk.data, file, line, column, trial, tried, needs }
+            Saved { data: chunk.data.clone(), file, line, column, trial, tried, needs }
         })
         .collect();
     // Maps with texts as keys, and numbers: nothing that JSON could not hold.
@@ -52,7 +52,7 @@ pub fn restore(text: &str) -> Result<Vec<Step>, serde_json::Error> {
     let step = |Saved { data, file, line, column, trial, tried, needs }: Saved| {
         let place = Place::new(&Source::new(&file, ""), line, column, 1);
         let needs = needs.into_iter().filter(|(_, need)| *need < count).collect();
-        Step { chunk: Chunk { data, place }, trial, tried: tried.filter(|tried| *tried < count), needs }
+        Step { chunk: Chunk { data, place }.into(), trial, tried: tried.filter(|tried| *tried < count), needs }
     };
     Ok(saved.into_iter().map(step).collect())
 }

@@ -163,7 +163,7 @@ mod tests {
     fn said(data: Value) -> Vec<String> {
         let place = Place::new(&Source::new("o.sls", ""), 3, 5, 1);
         let chunk = Chunk { data: data.as_object().cloned().unwrap(), place };
-        let step = Step { chunk, trial: false, tried: None, needs: Vec::new() };
+        let step = Step { chunk: chunk.into(), trial: false, tried: None, needs: Vec::new() };
         problems(&[step]).iter().map(|why| why.render(false).replace('\n', " ")).collect()
     }
 

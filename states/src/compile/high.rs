@@ -7,7 +7,7 @@ use proto::{Map, Value};
 
 use crate::{
     diag::Place,
-    yaml::{Data, Node, to_value},
+    yaml::{Data, Node, to_key, to_value},
 };
 
 /// What some SLS declare together.
@@ -121,7 +121,7 @@ impl Arg {
         match self {
             Arg::Fun(node) | Arg::Other(node) => to_value(node),
             Arg::Pairs(pairs, _) => {
-                let pair = |(key, value): &(Node, Node)| (crate::value::key(&to_value(key)), to_value(value));
+                let pair = |(key, value): &(Node, Node)| (to_key(key), to_value(value));
                 Value::Object(pairs.iter().map(pair).collect())
             }
             Arg::Order(number) => serde_json::json!({ "order": number }),

@@ -1,5 +1,7 @@
 //! High data to low chunks: one for each state and name.
 
+use std::borrow::Cow;
+
 use proto::{Map, Value};
 
 use super::{Decl, High, Problems, StateDecl, high::Arg, order};
@@ -7,7 +9,7 @@ use crate::{
     Context, Diagnostic,
     diag::Place,
     value,
-    yaml::{Node, to_value},
+    yaml::{Node, to_key, to_value},
 };
 
 /// One state call, as `state.show_low_sls` shows it, and where it was written.
@@ -22,12 +24,23 @@ impl Chunk {
         self.data.get(key).and_then(Value::as_str).unwrap_or("")
     }
 
+    /// An argument as Python prints it; nothing where there is none.
+    pub fn printed(&self, key: &str) -> Cow<'_, str> {
+        match self.data.get(key) {
+            None => Cow::Borrowed(""),
+            Some(Value::String(text)) => Cow::Borrowed(text),
+            Some(other) => Cow::Owned(value::python_str(other)),
+        }
+    }
+
     /// What names a chunk in results: `file_|-id_|-name_|-managed`.
     pub fn tag(&self) -> String {
-        let part = |key: &str| self.data.get(key).map_or(String::new(), value::python_str);
-        format!("{}_|-{}_|-{}_|-{}", part("state"), part("__id__"), part("name"), part("fun"))
+        ["state", "__id__", "name", "fun"].map(|key| self.printed(key)).join(BETWEEN)
     }
 }
+
+/// Stands between the parts of a tag.
+pub const BETWEEN: &str = "_|-";
 
 /// The chunks in the order in which they are to be run.
 pub fn compile(high: High, context: &Context<'_>) -> Result<Vec<super::Step>, Problems> {
@@ -84,8 +97,10 @@ fn chunk(decl: &Decl, state: &StateDecl, chunks: &mut Vec<Chunk>, problems: &mut
 }
 
 fn base(decl: &Decl, state: &StateDecl) -> Map {
+    // These, the function, and one argument of each item, as nearly everybody writes them.
+    const OWN: usize = 7;
     let id = to_value(&decl.id);
-    let mut data = Map::new();
+    let mut data = Map::with_capacity(OWN + state.args().len());
     data.insert("state".into(), Value::String(state.module.to_string()));
     data.insert("name".into(), id.clone());
     data.insert("__sls__".into(), Value::String(decl.sls.to_string()));
@@ -113,7 +128,7 @@ fn argument<'n>(decl: &Decl, data: &mut Map, names: &mut Vec<&'n Node>, key: &No
             data.insert("name".into(), to_value(&decl.id));
         }
         _ => {
-            data.insert(value::key(&to_value(key)), to_value(value));
+            data.insert(to_key(key), to_value(value));
         }
     }
 }
@@ -133,7 +148,7 @@ fn named(data: &mut Map, name: &Node) -> Result<(), Diagnostic> {
     };
     for item in overrides.as_seq().ok_or_else(|| refuse(overrides))? {
         for (key, value) in item.as_map().ok_or_else(|| refuse(item))? {
-            data.insert(value::key(&to_value(key)), to_value(value));
+            data.insert(to_key(key), to_value(value));
         }
     }
     Ok(())

@@ -16,6 +16,8 @@ mod step;
 pub mod top;
 mod verify;
 
+use std::sync::Arc;
+
 use proto::{Map, Value};
 
 pub use high::{Arg, Decl, High, StateDecl};
@@ -146,5 +148,5 @@ impl<'a> Compiler<'a> {
 
 /// The chunks of some steps.
 pub fn chunks(steps: Vec<Step>) -> Vec<Chunk> {
-    steps.into_iter().map(|step| step.chunk).collect()
+    steps.into_iter().map(|step| Arc::unwrap_or_clone(step.chunk)).collect()
 }

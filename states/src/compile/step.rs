@@ -1,5 +1,7 @@
 //! The steps of a run, and the kinds of requisites between them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Chunk;
@@ -53,7 +55,7 @@ impl Kind {
 /// One step of a run: a state, or the trial of one that another is a `prereq` of.
 #[derive(Debug, Clone)]
 pub struct Step {
-    pub chunk: Chunk,
+    pub chunk: Arc<Chunk>,
     /// Only tried: nothing is changed.
     pub trial: bool,
     /// The step that tried this one before.

@@ -1,5 +1,7 @@
 //! `state.apply` and its kin: compile, then run.
 
+use std::sync::Arc;
+
 use proto::{Args, Map, Value};
 
 use super::{
@@ -229,7 +231,7 @@ fn one(context: &Context<'_>, args: &Args, mut data: Map) -> Result<Value, CallE
     data.entry("__sls__").or_insert(Value::Null);
     data.entry("order").or_insert_with(|| 1.into());
     let place = yaml::parse("state", "{}").map_err(|why| CallError::Diagnostic(Box::new(why)))?.place();
-    let chunk = Chunk { data, place };
+    let chunk = Arc::new(Chunk { data, place });
     finish(context, args, Ok(vec![Step { chunk, trial: false, tried: None, needs: Vec::new() }]))
 }
 
@@ -262,7 +264,7 @@ fn finish(context: &Context<'_>, args: &Args, steps: Result<Vec<Step>, Problems>
     if results.values().any(|(_, row)| row.failed()) {
         context.retcode.store(FAILED, std::sync::atomic::Ordering::Relaxed);
     }
-    Ok(run::to_value(&results))
+    Ok(run::into_value(results))
 }
 
 /// What is told of a state while the run goes on.

@@ -63,9 +63,9 @@ pub fn faults(steps: &[Step], number: &AtomicU64) -> Results {
         let mut row = Row::ran(Some(false), format!("Referenced state {module}: {name} does not exist"), Map::new());
         row.number = number.fetch_add(1, Ordering::Relaxed);
         row.start = clock();
-        let mut chunk = Chunk { data: Map::new(), place: any.chunk.place.clone() };
-        chunk.data.insert("name".into(), Value::String(format!("listen_{module}:{name}")));
-        faults.insert(format!("listen_{module}_|-{name}"), (chunk, row));
+        let name_of = ("name".to_owned(), Value::String(format!("listen_{module}:{name}")));
+        let chunk = Chunk { data: Map::from_iter([name_of]), place: any.chunk.place.clone() };
+        faults.insert(format!("listen_{module}_|-{name}"), (chunk.into(), row));
     }
     faults
 }
@@ -117,7 +117,7 @@ fn named<'s>(steps: &'s [Step], (module, name): &(String, String)) -> impl Itera
 }
 
 fn watcher(step: &Step) -> Step {
-    let mut chunk = step.chunk.clone();
+    let mut chunk = Chunk::clone(&step.chunk);
     for requisite in REQUISITES {
         chunk.data.shift_remove(requisite);
     }
@@ -125,5 +125,5 @@ fn watcher(step: &Step) -> Step {
     chunk.data.insert("__id__".into(), Value::String(id));
     let fun = chunk.data.insert("fun".into(), "mod_watch".into());
     chunk.data.insert("sfun".into(), fun.unwrap_or(Value::Null));
-    Step { chunk, trial: false, tried: None, needs: Vec::new() }
+    Step { chunk: chunk.into(), trial: false, tried: None, needs: Vec::new() }
 }

@@ -20,7 +20,7 @@ mod tests;
 use std::{
     collections::HashMap,
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, Scope},
@@ -81,7 +81,7 @@ impl Default for Settings {
 pub type Shown<'a> = &'a (dyn Fn(&Chunk, &Row) + Sync);
 
 /// Results by tag, in the order of the run.
-pub type Results = IndexMap<String, (Chunk, Row)>;
+pub type Results = IndexMap<String, (Arc<Chunk>, Row)>;
 
 /// Runs steps that the compiler gave, and gives what became of each.
 pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Shown<'_>) -> Results {
@@ -131,7 +131,12 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
 
 /// Results in Salt's JSON shape.
 pub fn to_value(results: &Results) -> Value {
-    Value::Object(results.iter().map(|(tag, (chunk, row))| (tag.clone(), row.to_value(chunk))).collect::<Map>())
+    into_value(results.clone())
+}
+
+/// The same of results that nobody needs any more.
+pub fn into_value(results: Results) -> Value {
+    Value::Object(results.into_iter().map(|(tag, (chunk, row))| (tag, row.into_value(&chunk))).collect::<Map>())
 }
 
 struct Runner<'a> {
@@ -299,7 +304,7 @@ impl Runner<'_> {
     fn perform(&self, index: usize, status: Status) -> Row {
         let step = &self.steps[index];
         let needs: Vec<(Kind, &Chunk)> =
-            step.needs.iter().map(|&(kind, need)| (kind, &self.steps[need].chunk)).collect();
+            step.needs.iter().map(|&(kind, need)| (kind, &*self.steps[need].chunk)).collect();
         let row = self.attempts(step, &needs, Vec::new());
         match status {
             Status::Change if step.trial => match row.changes.is_empty() {
@@ -336,7 +341,7 @@ impl Runner<'_> {
 
     fn into_results(self) -> Results {
         let rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut results = Results::new();
+        let mut results = Results::with_capacity(rows.len());
         for (step, row) in self.steps.iter().zip(rows) {
             if let Some(row) = row.filter(|_| !step.trial) {
                 results.insert(step.chunk.tag(), (step.chunk.clone(), row));
@@ -350,8 +355,9 @@ impl Runner<'_> {
 /// The step as its module's `mod_watch` sees it.
 fn watching(step: &Step) -> Step {
     let mut step = step.clone();
-    let fun = step.chunk.data.insert("fun".into(), "mod_watch".into());
-    step.chunk.data.insert("sfun".into(), fun.unwrap_or(Value::Null));
+    let data = &mut Arc::make_mut(&mut step.chunk).data;
+    let fun = data.insert("fun".into(), "mod_watch".into());
+    data.insert("sfun".into(), fun.unwrap_or(Value::Null));
     step
 }
 

@@ -69,13 +69,20 @@ impl Row {
 
     /// In Salt's shape, with what names the state.
     pub fn to_value(&self, chunk: &Chunk) -> Value {
+        self.clone().into_value(chunk)
+    }
+
+    /// The same of a row that nobody needs any more.
+    pub fn into_value(self, chunk: &Chunk) -> Value {
+        const KEYS: usize = 12;
         let of = |key: &str| chunk.data.get(key).cloned().unwrap_or(Value::Null);
-        let mut map = Map::new();
+        let failed = self.failed();
+        let mut map = Map::with_capacity(KEYS + self.more.len());
         map.insert("name".into(), of("name"));
-        map.insert("changes".into(), Value::Object(self.changes.clone()));
+        map.insert("changes".into(), Value::Object(self.changes));
         map.insert("result".into(), self.result.map_or(Value::Null, Value::Bool));
-        map.insert("comment".into(), Value::String(self.comment.clone()));
-        map.extend(self.more.clone());
+        map.insert("comment".into(), Value::String(self.comment));
+        map.extend(self.more);
         if self.skip_watch {
             map.insert("skip_watch".into(), Value::Bool(true));
         }
@@ -86,10 +93,10 @@ impl Row {
         let sls = Some(of("__sls__")).filter(|sls| *sls != "").unwrap_or_default();
         map.insert("__sls__".into(), sls);
         map.insert("__run_num__".into(), Value::from(self.number));
-        map.insert("start_time".into(), Value::String(self.start.clone()));
+        map.insert("start_time".into(), Value::String(self.start));
         map.insert("duration".into(), value::float(self.duration as f64 / 1000.0));
         map.insert("__id__".into(), of("__id__"));
-        if self.failed() {
+        if failed {
             map.insert("__place__".into(), Value::String(chunk.place.to_string()));
         }
         Value::Object(map)

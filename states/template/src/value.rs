@@ -5,7 +5,7 @@
 //! so that a template still finds `ports[8080]`; what leaves the crate goes through [`plain`],
 //! which writes such keys as Python's `json` does.
 
-use proto::{Map, Value};
+use proto::Value;
 
 /// Begins a key that was not a string.
 const MARK: char = '\u{1}';
@@ -28,15 +28,26 @@ pub fn from_key(key: &str) -> Value {
 
 /// The value with its keys written as JSON has them.
 pub fn plain(value: Value) -> Value {
+    // Hardly any value has such a key, and the others need not be made anew.
+    if is_plain(&value) { value } else { made_plain(value) }
+}
+
+fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
-        Value::Object(map) => Value::Object(plain_map(map)),
-        other => other,
+        Value::Array(items) => items.iter().all(is_plain),
+        Value::Object(map) => map.iter().all(|(key, value)| !key.starts_with(MARK) && is_plain(value)),
+        _ => true,
     }
 }
 
-pub fn plain_map(map: Map) -> Map {
-    map.into_iter().map(|(key, value)| (plain_key(key), plain(value))).collect()
+fn made_plain(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(made_plain).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, value)| (plain_key(key), made_plain(value))).collect())
+        }
+        other => other,
+    }
 }
 
 fn plain_key(key: String) -> String {
@@ -175,7 +186,7 @@ mod tests {
         for value in [json!(8080), json!(true), json!(null), json!("8080"), json!(1.5), json!(1.2345678901234512e89)] {
             assert_eq!(from_key(&key(&value)), value);
         }
-        let map: Map = [(key(&json!(8080)), json!({key(&json!(null)): 1}))].into_iter().collect();
+        let map: proto::Map = [(key(&json!(8080)), json!({key(&json!(null)): 1}))].into_iter().collect();
         assert_eq!(plain(Value::Object(map)), json!({"8080": {"null": 1}}));
     }
 

@@ -72,7 +72,7 @@ impl Building<'_> {
                 data.insert(key.to_owned(), Value::Array(ids));
             }
         }
-        self.steps.push(Step { chunk: Chunk { data, place: place.clone() }, trial: false, tried: None, needs });
+        self.steps.push(Step { chunk: Chunk { data, place: place.clone() }.into(), trial: false, tried: None, needs });
         self.steps.len() - 1
     }
 }

@@ -18,4 +18,4 @@ pub use argument::scalar;
 pub use compose::{parse, parse_extended, parse_source};
 pub use de::{from_node, from_str};
 pub use emit::{Style, double_quoted, double_quoted_ascii, emit, emit_styled, single_quoted};
-pub use node::{Data, Key, Node, to_value};
+pub use node::{Data, Key, Node, to_key, to_value};

@@ -144,10 +144,11 @@ fn to_map(pairs: &[(Node, Node)]) -> Map {
     pairs.iter().map(|(key, node)| (to_key(key), to_value(node))).collect()
 }
 
-/// What no number of ours holds stays the digits that were written: as a float it would be
-/// another key.
-fn to_key(key: &Node) -> String {
+/// A mapping's key as [`to_value`] keeps it. What no number of ours holds stays the digits that were
+/// written: as a float it would be another key.
+pub fn to_key(key: &Node) -> String {
     match &key.data {
+        Data::Str(text) => text.to_string(),
         Data::Big(text) if text.parse::<u64>().is_err() => text.to_string(),
         _ => value::key(&to_value(key)),
     }
