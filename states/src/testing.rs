@@ -198,11 +198,11 @@ impl Tree for Files {
     fn environments(&self) -> Vec<String> {
         vec!["base".into()]
     }
-    fn read(&self, _: &str, path: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
+    fn read(&self, env: &str, path: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.get(path).filter(|_| env == "base").map(|text| text.clone().into_bytes()))
     }
-    fn files(&self, _: &str) -> Arc<Vec<String>> {
-        Arc::new(self.0.keys().cloned().collect())
+    fn files(&self, env: &str) -> Arc<Vec<String>> {
+        Arc::new(self.0.keys().filter(|_| env == "base").cloned().collect())
     }
     fn local(&self, _: &str, _: &str) -> Option<PathBuf> {
         None

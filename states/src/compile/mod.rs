@@ -6,6 +6,8 @@ mod decrypt;
 mod ext_pillar;
 mod extend;
 mod high;
+#[cfg(test)]
+mod hints;
 mod low;
 mod order;
 pub mod pillar;
@@ -25,7 +27,7 @@ pub use low::Chunk;
 pub use render::{Rendered, Renderer, Where, rendering};
 pub use step::{Group, Kind, Step};
 pub use top::{Matches, Strategy};
-pub use verify::is_keyword;
+pub use verify::{KEYWORDS, is_keyword};
 
 use crate::{Context, Diagnostic};
 

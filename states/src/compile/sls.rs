@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Diagnostic,
-    diag::{Place, nearest},
+    diag::{Place, did_you_mean},
     glob,
     yaml::{Data, Node},
 };
@@ -128,9 +128,10 @@ impl Compiler<'_> {
                 }
             }
         }
-        let available = self.available(env);
-        let mut problem = Diagnostic::new(format!("SLS {sls} does not exist in the environment {env}"))
-            .hint_opt(nearest(sls, available.iter().map(String::as_str)).map(|near| format!("did you mean {near}?")));
+        let mut problem = match self.known_environment(env) {
+            true => self.no_sls(sls, env),
+            false => self.no_environment(env),
+        };
         if let Some(from) = from {
             problem = problem.at(&from.place());
         }
@@ -175,13 +176,7 @@ impl Compiler<'_> {
             let all: Vec<String> = matches.keys().cloned().collect();
             all.into_iter().filter(|env| !self.matching(env, &name).is_empty()).collect()
         } else if !self.known_environment(&wanted_env) {
-            let hint = nearest(&wanted_env, self.context.tree.environments().iter().map(String::as_str))
-                .map(|near| format!("did you mean {near}?"));
-            problems.push(
-                Diagnostic::new(format!("the environment {wanted_env} does not exist"))
-                    .at(&entry.place())
-                    .hint_opt(hint),
-            );
+            problems.push(self.no_environment(&wanted_env).at(&entry.place()));
             return;
         } else if matches.contains_key(&wanted_env) || !self.matching(&wanted_env, &name).is_empty() {
             vec![wanted_env.clone()]
@@ -192,7 +187,7 @@ impl Compiler<'_> {
             [single] => single.clone(),
             all if all.iter().any(|other| other == env) => env.to_owned(),
             [] => {
-                problems.push(self.unknown_include(&name, &wanted_env, node));
+                problems.push(self.no_sls(&name, &wanted_env).at(&node.place()));
                 return;
             }
             all => {
@@ -223,11 +218,17 @@ impl Compiler<'_> {
         known.is_empty() || known.iter().any(|other| other == env) || !self.context.tree.files(env).is_empty()
     }
 
-    fn unknown_include(&mut self, name: &str, env: &str, node: &Node) -> Diagnostic {
+    fn no_environment(&self, env: &str) -> Diagnostic {
+        let known = self.context.tree.environments();
+        let near = did_you_mean(env, known.iter().map(String::as_str));
+        let hint = near.unwrap_or_else(|| format!("those of file_roots are {}", known.join(", ")));
+        Diagnostic::new(format!("the environment {env} does not exist")).hint(hint)
+    }
+
+    fn no_sls(&mut self, name: &str, env: &str) -> Diagnostic {
         let available = self.available(env);
         Diagnostic::new(format!("SLS {name} does not exist in the environment {env}"))
-            .at(&node.place())
-            .hint_opt(nearest(name, available.iter().map(String::as_str)).map(|near| format!("did you mean {near}?")))
+            .hint_opt(did_you_mean(name, available.iter().map(String::as_str)))
     }
 
     /// Gives every state without an order the next number.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Arguments that are for the runner and not for the state function. Salt's `STATE_INTERNAL_KEYWORDS`.
-const KEYWORDS: [&str; 40] = [
+pub const KEYWORDS: [&str; 40] = [
     "check_cmd",
     "cmd_opts_exclude",
     "creates",

@@ -27,10 +27,13 @@ mod random;
 mod service;
 mod ssh_auth;
 mod ssh_known_hosts;
+mod strict;
 mod sysctl;
 mod test;
 mod timezone;
 mod user;
+
+pub use strict::takes_any;
 
 use crate::plan::{PlanFn, State, StateModule};
 
@@ -79,7 +82,12 @@ pub fn find(name: &str, fun: &str) -> Option<PlanFn> {
     function(module(name)?, fun)
 }
 
-/// The same among other modules.
+/// A state function by its names.
+pub fn state(name: &str, fun: &str) -> Option<&'static State> {
+    module(name)?.states.iter().find(|state| state.name == fun)
+}
+
+/// How a state function of other modules plans.
 pub fn find_in(modules: &[StateModule], name: &str, fun: &str) -> Option<PlanFn> {
     function(modules.iter().find(|module| module.name == name)?, fun)
 }

@@ -8,7 +8,12 @@ use std::{
 
 use proto::{Map, Value};
 
-use super::{Row, Runner, checks, clock, retry::Retry};
+use super::{
+    Row, Runner,
+    arguments::{self, Verdict},
+    checks, clock,
+    retry::Retry,
+};
 use crate::{
     Context,
     compile::{Chunk, Kind, Step},
@@ -88,6 +93,11 @@ impl Runner<'_> {
         if let Some(checks::Skip(comment)) = checks::before(call) {
             return Row { skip_watch: true, ..Row::ran(Some(true), comment, Map::new()) };
         }
+        let warnings = match arguments::judge(call.low) {
+            Verdict::Known => Vec::new(),
+            Verdict::Refused(why) => return Row::ran(Some(false), why, Map::new()),
+            Verdict::Doubtful(warnings) => warnings,
+        };
         let mut row = match plan(call) {
             Ok(plan) => self.carry_out(call, plan),
             Err(StateError::Missing(why)) if call.test && call.look.expects_anything() => {
@@ -102,6 +112,7 @@ impl Runner<'_> {
             row.result = Some(good);
             row.comment = comment.into();
         }
+        row.warn(warnings);
         row
     }
 

@@ -62,6 +62,16 @@ impl Row {
         Self::ran(Some(false), comment, why.changes())
     }
 
+    /// Adds to the `warnings` that Salt's rows may have too.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        if warnings.is_empty() {
+            return;
+        }
+        if let Value::Array(known) = self.more.entry("warnings").or_insert_with(|| Value::Array(Vec::new())) {
+            known.extend(warnings.into_iter().map(Value::String));
+        }
+    }
+
     /// Whether the state failed. A dry run's `None` is no failure.
     pub fn failed(&self) -> bool {
         self.result == Some(false)

@@ -8,7 +8,7 @@ use proto::Value;
 use super::push_new;
 use crate::{
     compile::Chunk,
-    diag::did_you_mean,
+    diag::{did_you_mean, nearest},
     glob, value,
 };
 
@@ -72,7 +72,12 @@ impl Lookup {
             return did_you_mean(wanted, self.by_sls.keys().map(String::as_str));
         }
         let of_module = self.by_name.keys().filter(|(other, _)| &**other == module);
-        did_you_mean(wanted, of_module.map(|(_, name)| name.as_str())).or_else(|| self.other_module(wanted))
+        let near = nearest(wanted, of_module.map(|(_, name)| name.as_str()));
+        let whole = |near: &str| match module {
+            "id" => format!("did you mean {near}?"),
+            _ => format!("did you mean {module}: {near}?"),
+        };
+        near.map(whole).or_else(|| self.other_module(wanted))
     }
 
     /// The same name in another module.

@@ -26,7 +26,7 @@ pub struct Eval<'a> {
     pub(super) whitespace: Whitespace,
     lenient: bool,
     pub(super) globals: super::Shared<Names>,
-    context: Rc<Names>,
+    pub(super) context: Rc<Names>,
     pub(super) frame: Rc<Frame>,
     pub(super) out: String,
     /// How many captures are open; within one, the main template's own output.
@@ -217,6 +217,9 @@ impl<'a> Eval<'a> {
             _ => Vec::new(),
         };
         let hint = crate::diag::did_you_mean(name, known.iter().map(String::as_str));
+        if let Some((message, elsewhere)) = self.lacking(of, name) {
+            return Value::missing(message, hint.or(Some(elsewhere)));
+        }
         let message = match of {
             Value::Object(object) if object.type_name() == "salt" && crate::known::is_salts(name) => {
                 format!("the function {name} of Salt is not available here")

@@ -16,6 +16,7 @@ mod format;
 mod globals;
 mod imports;
 mod jmespath;
+mod lacking;
 mod lexer;
 mod loops;
 mod macros;
