@@ -212,7 +212,7 @@ mod tests {
             let place = Place::new(&Source::new("o.sls", ""), 3, 5, 1);
             let chunk = Chunk { data: data.as_object().cloned().unwrap(), place };
             let needs = needs.iter().map(|need| (Kind::Require, *need)).collect();
-            Step { chunk, trial: false, tried: None, needs }
+            Step { chunk: chunk.into(), trial: false, tried: None, needs }
         };
         let said = |steps: &[Step]| {
             let problems = problems(steps);

@@ -30,9 +30,9 @@ fn a_key_that_the_pillar_or_the_grains_lack_is_named_with_its_place() {
         assert!(told.contains(message) && told.contains(hint), "{expression}: {told}");
     }
     let host = Memory::new(json!({}));
-    let sls = "x:\n  test.nop:\n    - name: {{ pillar.database is defined }}\n";
+    let sls = "x:\n  test.nop:\n    - there: {{ pillar.database is defined }}\n";
     let low = call(&host, &[("web.sls", sls)], json!({}), "state.show_low_sls", web()).0.unwrap();
-    assert_eq!(low[0]["name"], Value::Bool(false), "asking for it is no error");
+    assert_eq!(low[0]["there"], Value::Bool(false), "asking for it is no error");
 }
 
 #[test]
