@@ -70,6 +70,10 @@ pub struct Revision {
     /// The folder, or the repository's address without credentials.
     pub root: String,
     pub commit: String,
+    /// Whether what is served differs from that commit (changed, gone, or never in it); `None`: nobody
+    /// could tell.
+    #[serde(default)]
+    pub dirty: Option<bool>,
 }
 
 /// Why bytes are not the tree that was asked for.
@@ -118,7 +122,7 @@ mod tests {
             files: BTreeMap::from([("web/init.sls".parse().unwrap(), entry)]),
             empty_dirs: BTreeSet::from(["web/conf.d".parse().unwrap()]),
             links: BTreeMap::from([("web/link".parse().unwrap(), "init.sls".into())]),
-            revisions: vec![Revision { root: "/srv/salt".into(), commit: "a".repeat(40) }],
+            revisions: vec![Revision { root: "/srv/salt".into(), commit: "a".repeat(40), dirty: Some(true) }],
         };
         Manifest { environments: BTreeMap::from([("base".parse().unwrap(), base)]) }
     }

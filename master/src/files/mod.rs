@@ -38,6 +38,7 @@ pub use tree::PillarTree;
 
 use beneath::Root;
 use hashes::{Hashes, Identity};
+use revision::Checkouts;
 
 /// How long a look is as good as new for minions that ask, at most.
 const SHARED: Duration = Duration::from_millis(500);
@@ -93,6 +94,7 @@ pub struct Source {
 pub struct Files {
     source: Source,
     hashes: Mutex<Hashes>,
+    checkouts: Mutex<Checkouts>,
     kept: Mutex<Kept>,
     /// Held while the roots are looked through.
     looking: tokio::sync::Mutex<()>,
@@ -112,6 +114,7 @@ impl Files {
         Self {
             source,
             hashes: Mutex::new(Hashes::load(cache)),
+            checkouts: Mutex::default(),
             kept: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
         }
@@ -161,6 +164,7 @@ impl Files {
     fn look(&self, now: u64) -> Result<Arc<Snapshot>, Unanswered> {
         let began = Instant::now();
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checkouts = self.checkouts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Found { manifest: Manifest::default(), places: HashMap::new() };
         hashes.begin(now);
         if self.source.git_first {
@@ -168,7 +172,7 @@ impl Files {
         }
         for (name, folders) in &self.source.roots {
             for folder in folders {
-                found.folder(name, folder, &self.source, &mut hashes);
+                found.folder(name, folder, &self.source, &mut hashes, &mut checkouts);
             }
         }
         if !self.source.git_first {
@@ -176,7 +180,7 @@ impl Files {
         }
         hashes.save();
         tracing::debug!(read = hashes.read, took = ?began.elapsed(), "looked through the roots");
-        drop(hashes);
+        drop((hashes, checkouts));
         found.finish();
         let (bytes, hash) = found.manifest.encode().map_err(|error| {
             Unanswered::new(Kind::Failed, format!("the roots hold too many files for one tree: {error}"))
@@ -265,9 +269,19 @@ impl Found {
         self.manifest.environments.entry(name.clone()).or_default()
     }
 
-    fn folder(&mut self, env: &EnvName, folder: &Path, source: &Source, hashes: &mut Hashes) {
+    fn folder(
+        &mut self,
+        env: &EnvName,
+        folder: &Path,
+        source: &Source,
+        hashes: &mut Hashes,
+        checkouts: &mut Checkouts,
+    ) {
         self.environment(env);
         let Some(listing) = roots::list(folder, &source.ignore, source.links) else { return };
+        let checkout = revision::of(folder);
+        // What is served of this folder, as far as its commit could tell of it.
+        let mut served = String::new();
         for (path, full) in listing.files {
             if self.environment(env).files.contains_key(path.as_str()) {
                 continue;
@@ -275,6 +289,9 @@ impl Found {
             let name: Arc<str> = format!("{path} of the environment {env}").into();
             match hashes.file(&listing.root, &full) {
                 Ok((entry, identity)) => {
+                    if checkout.is_some() {
+                        served += &format!("{path}\0{}{:o}\n", entry.hash, entry.mode);
+                    }
                     self.environment(env).files.insert(path, entry);
                     self.places.entry(entry.hash).or_insert(Place {
                         root: listing.root.clone(),
@@ -290,11 +307,15 @@ impl Found {
         }
         let environment = self.environment(env);
         for (path, target) in listing.links {
+            served += &format!("{path}\0{target}\n");
             environment.links.entry(path).or_insert(target);
         }
         environment.empty_dirs.extend(listing.empty_dirs);
-        if let Some(commit) = revision::of(folder) {
-            environment.revisions.push(Revision { root: folder.display().to_string(), commit });
+        if let Some(checkout) = checkout {
+            let is_served = |path: &str| environment.files.contains_key(path) || environment.links.contains_key(path);
+            let dirty = checkouts.dirty(folder, &checkout, Hash::of(served.as_bytes()), is_served);
+            let root = folder.display().to_string();
+            environment.revisions.push(Revision { root, commit: checkout.commit, dirty });
         }
     }
 
@@ -302,7 +323,9 @@ impl Found {
         let Some(git) = git else { return };
         for branch in git.branches() {
             let environment = self.environment(&branch.env);
-            environment.revisions.push(Revision { root: branch.url.clone(), commit: branch.commit.clone() });
+            let (root, commit) = (branch.url.clone(), branch.commit.clone());
+            // Nothing comes between a repository's commit and what is served of it.
+            environment.revisions.push(Revision { root, commit, dirty: Some(false) });
             for (path, object, mode) in &branch.files {
                 let environment = self.environment(&branch.env);
                 if environment.files.contains_key(path.as_str()) {

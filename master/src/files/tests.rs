@@ -336,12 +336,42 @@ fn a_root_in_a_checkout_names_its_commit() {
     let folder = tempfile::tempdir().unwrap();
     repository(folder.path());
     let head = git(folder.path(), &["rev-parse", "HEAD"]);
-    assert_eq!(revision::of(&folder.path().join("salt")), Some(head.clone()));
+    let commit = |folder: &Path| revision::of(folder).map(|checkout| checkout.commit);
+    assert_eq!(commit(&folder.path().join("salt")), Some(head.clone()));
     git(folder.path(), &["pack-refs", "--all"]);
-    assert_eq!(revision::of(folder.path()), Some(head.clone()));
+    assert_eq!(commit(folder.path()), Some(head.clone()));
     git(folder.path(), &["checkout", "-q", "--detach"]);
-    assert_eq!(revision::of(folder.path()), Some(head));
+    assert_eq!(commit(folder.path()), Some(head));
     git(folder.path(), &["worktree", "add", "-q", "tree", "main"]);
-    assert_eq!(revision::of(&folder.path().join("tree")), Some(git(folder.path(), &["rev-parse", "main"])));
-    assert_eq!(revision::of(tempfile::tempdir().unwrap().path()), None);
+    assert_eq!(commit(&folder.path().join("tree")), Some(git(folder.path(), &["rev-parse", "main"])));
+    assert_eq!(commit(tempfile::tempdir().unwrap().path()), None);
+}
+
+#[test]
+fn a_root_says_whether_it_is_as_its_commit_is() {
+    let roots = Roots::new();
+    let folder = roots.folder.path().join("a");
+    repository(&folder);
+    git(&folder, &["checkout", "-q", "."]);
+    let files = roots.files();
+    let dirty = || base(&look(&files)).revisions[0].dirty;
+    assert_eq!(dirty(), Some(false));
+    let clean = look(&files).hash;
+    roots.write("a/salt/top.sls", "changed");
+    assert_eq!(dirty(), Some(true));
+    assert_ne!(look(&files).hash, clean, "another tree");
+    git(&folder, &["checkout", "-q", "."]);
+    assert_eq!(dirty(), Some(false));
+    // What is not in the commit counts where it is served, though git be told to ignore it.
+    roots.write("a/notes.bak", "x");
+    assert_eq!(dirty(), Some(false));
+    roots.write("a/.git/info/exclude", "*.secret");
+    roots.write("a/salt/x.secret", "x");
+    assert_eq!(dirty(), Some(true));
+    fs::remove_file(folder.join("salt/x.secret")).unwrap();
+    assert_eq!(dirty(), Some(false));
+    fs::remove_file(folder.join("salt/top.sls")).unwrap();
+    assert_eq!(dirty(), Some(true));
+    git(&folder, &["commit", "-qam", "without"]);
+    assert_eq!(dirty(), Some(false));
 }

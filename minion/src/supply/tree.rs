@@ -77,7 +77,10 @@ impl Remote {
 
 /// `[{"root": …, "commit": …}]`
 fn commits(env: &Environment) -> Value {
-    env.revisions.iter().map(|at| serde_json::json!({"root": at.root, "commit": at.commit})).collect()
+    env.revisions
+        .iter()
+        .map(|at| serde_json::json!({"root": at.root, "commit": at.commit, "dirty": at.dirty}))
+        .collect()
 }
 
 fn names<'a>(files: impl Iterator<Item = &'a TreePath>) -> Vec<String> {

@@ -67,7 +67,9 @@ pub fn whole(detail: &JobDetail) -> Value {
     value["revisions"] = detail
         .revisions
         .iter()
-        .map(|(env, at)| json!({"environment": env.to_string(), "root": at.root, "commit": at.commit}))
+        .map(|(env, at)| {
+            json!({"environment": env.to_string(), "root": at.root, "commit": at.commit, "dirty": at.dirty})
+        })
         .collect();
     value["minions"] =
         detail.ends.iter().map(|e| (e.minion.to_string(), end(e))).collect::<serde_json::Map<_, _>>().into();
@@ -104,7 +106,8 @@ pub fn head(row: &JobRow) -> String {
 fn show_to_people(global: &Global, detail: &JobDetail) -> Result<(), Error> {
     let mut text = head(&detail.row);
     for (env, at) in &detail.revisions {
-        text += &line("commit", &format!("{:.12} of {} ({env})", at.commit, at.root));
+        let changed = if at.dirty == Some(true) { " + uncommitted changes" } else { "" };
+        text += &line("commit", &format!("{:.12} of {} ({env}){changed}", at.commit, at.root));
     }
     text.push('\n');
     for end in &detail.ends {
