@@ -3,7 +3,13 @@
 //! In the OpenMetrics format for those who accept it, else in Prometheus' older text format, which
 //! differs in where a counter has its `_total` and in the last line.
 
-use std::{convert::Infallible, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt::Write as _,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -19,20 +25,27 @@ use proto::{
     checks::{CheckStatus, HostChecks},
     message::KeyState,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, Semaphore},
+};
 
 use crate::{checks, clock, server::Master};
 
 /// Connections at once.
 const MOST_CONNECTIONS: usize = 32;
-/// How long a peer may take to say what it wants, and to wait for its next request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a peer may take in all: to say what it wants, and to take it. There is one request a
+/// connection, so nobody holds a place for longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For so long, a page is good for all who ask: what it costs to make does not grow with them.
+const FRESH: Duration = Duration::from_secs(1);
 /// Checks that are not well of which each has a line of its own.
 const MOST_UNWELL: usize = 10_000;
 
 /// Serves metrics until the task is dropped. `store` is the store's folder.
 pub async fn serve(listener: TcpListener, master: Arc<Master>, store: PathBuf) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let pages = Arc::new(Pages { master, store, made: Default::default() });
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -43,37 +56,71 @@ pub async fn serve(listener: TcpListener, master: Arc<Master>, store: PathBuf) {
                 continue;
             }
         };
-        let (master, store) = (master.clone(), store.clone());
+        let pages = pages.clone();
         tokio::spawn(async move {
             let answer = service_fn(move |request| {
-                let reply = answer(&request, &master, &store);
-                async { Ok::<_, Infallible>(reply) }
+                let pages = pages.clone();
+                async move { Ok::<_, Infallible>(answer(&request, pages).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
+                .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "metrics");
+            match tokio::time::timeout(PATIENCE, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "metrics"),
+                Err(_) => tracing::debug!("metrics: a peer took too long"),
             }
             drop(permit);
         });
     }
 }
 
-fn answer(request: &Request<Incoming>, master: &Master, store: &std::path::Path) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, pages: Arc<Pages>) -> Response<Full<Bytes>> {
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/metrics") => {
             let format = Format::wanted(request.headers());
-            (StatusCode::OK, format.content_type(), text(master, store, format))
+            match Pages::get(pages, format).await {
+                Some(text) => (StatusCode::OK, format.content_type(), text),
+                None => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Bytes::from_static(b"the log says why\n")),
+            }
         }
-        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, "text/plain", "there is /metrics\n".to_owned()),
+        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", Bytes::from_static(b"only GET\n")),
+        _ => (StatusCode::NOT_FOUND, "text/plain", Bytes::from_static(b"there is /metrics\n")),
     };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let mut response = Response::new(Full::new(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// The page in both formats, as it was made last.
+struct Pages {
+    master: Arc<Master>,
+    store: PathBuf,
+    made: [Mutex<Option<(Instant, Bytes)>>; 2],
+}
+
+impl Pages {
+    /// Makes it, unless it is fresh; who asks meanwhile waits for the same one. Goes on where the one who
+    /// asked is gone: others need not begin anew. `None` if it panicked.
+    async fn get(pages: Arc<Self>, format: Format) -> Option<Bytes> {
+        let making = async move {
+            let mut made = pages.made[format as usize].lock().await;
+            if let Some((at, text)) = &*made
+                && at.elapsed() < FRESH
+            {
+                return Some(text.clone());
+            }
+            let all = pages.clone();
+            // Counting takes a while where many checks are not well, and jobs must not wait for it.
+            let text = tokio::task::spawn_blocking(move || text(&all.master, &all.store, format)).await.ok()?;
+            let text = Bytes::from(text);
+            *made = Some((Instant::now(), text.clone()));
+            Some(text)
+        };
+        tokio::spawn(making).await.ok().flatten()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +203,7 @@ fn text(master: &Master, store: &std::path::Path, format: Format) -> String {
     presence(&mut page, master);
     work(&mut page, master, store);
     refusals(&mut page, master);
-    health(&mut page, &master.checks.counts(), &master.checks.of_own(), &master.checks.unwell());
+    health(&mut page, &master.checks.counts(), &master.checks.of_own(), master.checks.unwell());
     page.end()
 }
 
@@ -202,15 +249,18 @@ fn refusals(page: &mut Page, master: &Master) {
     }
 }
 
-fn health(page: &mut Page, counts: &[u64; 4], own: &HostChecks, unwell: &[HostChecks]) {
+fn health(page: &mut Page, counts: &[u64; 4], own: &HostChecks, (hosts, unwell): (usize, Vec<HostChecks>)) {
     let mut family = page.gauge("overstate_checks", "Checks of all minions by status.");
     for (status, count) in CheckStatus::ALL.iter().zip(counts) {
         family.with(&[("status", status.as_str())], count);
     }
+    page.gauge("overstate_unwell_minions", "Minions with a check that is not ok.").value(hosts);
     let help = "Checks that are not ok, and all of the master itself: 0 ok, 1 warning, 2 critical, 3 unknown.";
     let mut family = page.gauge("overstate_check_status", help);
     let of_own = own.rows.iter().map(|row| (own, row));
-    let of_others = unwell.iter().flat_map(|host| host.rows.iter().map(move |row| (host, row)));
+    // A minion that is called as the master is would be a second sample of the same name.
+    let others = unwell.iter().filter(|host| host.id != own.id);
+    let of_others = others.flat_map(|host| host.rows.iter().map(move |row| (host, row)));
     let bad = of_others.filter(|(_, row)| row.status != CheckStatus::Ok).take(MOST_UNWELL);
     for (host, row) in of_own.chain(bad) {
         family.with(&[("id", host.id.as_str()), ("check", &row.name)], row.status as u8);
@@ -247,7 +297,8 @@ mod tests {
         let own = host("h_master", vec![row("disk", CheckStatus::Ok)]);
         let web = host("web1", vec![row("a\"b\\c", CheckStatus::Critical), row("load", CheckStatus::Ok)]);
         let mut page = Page { format, text: String::new() };
-        health(&mut page, &[5, 0, 1, 0], &own, &[web]);
+        let namesake = host("h_master", vec![row("disk", CheckStatus::Warning)]);
+        health(&mut page, &[5, 0, 1, 0], &own, (2, vec![namesake, web]));
         page.counter("overstate_jobs", "Jobs.").value(3);
         page.end()
     }
@@ -259,6 +310,8 @@ mod tests {
         assert!(text.contains("overstate_check_status{id=\"web1\",check=\"a\\\"b\\\\c\"} 2\n"), "{text}");
         assert!(text.contains("overstate_check_status{id=\"h_master\",check=\"disk\"} 0\n"), "{text}");
         assert!(!text.contains("load"), "{text}");
+        assert!(text.contains("overstate_unwell_minions 2\n"), "{text}");
+        assert_eq!(text.matches("{id=\"h_master\",check=\"disk\"}").count(), 1, "{text}");
     }
 
     #[test]

@@ -137,10 +137,10 @@ impl Checks {
         self.table().counts()
     }
 
-    /// Minions with a check that is not well, so many at the most.
-    pub fn unwell(&self) -> Vec<HostChecks> {
-        let ids: Vec<MinionId> = self.table().unwell().take(MOST_UNWELL).cloned().collect();
-        ids.iter().map(|id| self.of(id)).collect()
+    /// How many minions have a check that is not well, and the first of them by name with what is known.
+    pub fn unwell(&self) -> (usize, Vec<HostChecks>) {
+        let ids = distinct(self.table().unwell().cloned());
+        (ids.len(), ids.iter().take(MOST_UNWELL).map(|id| self.of(id)).collect())
     }
 
     /// Looks for those who are silent.

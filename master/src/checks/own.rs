@@ -24,6 +24,8 @@ const STUCK: Duration = Duration::from_secs(10);
 const FULL: (u64, u64) = (90, 95);
 /// What this clock may differ from the minions' (their median), in microseconds.
 const OFF: (u64, u64) = (1_000_000, 60_000_000);
+/// For so long a jump of this clock is told: who looks now and then must see it.
+const JUMP_TOLD: Duration = Duration::from_secs(600);
 /// How many clocks make a median that says something of ours.
 const CLOCKS: usize = 3;
 
@@ -33,7 +35,7 @@ type Found = (CheckStatus, String);
 pub async fn keep(master: Arc<Master>, root_dir: PathBuf) {
     let mut ticks = tokio::time::interval(Duration::from_secs(INTERVAL.into()));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut steady = Steady { wall: clock::now(), since: Instant::now() };
+    let mut steady = Steady { wall: clock::now(), since: Instant::now(), jumped: None };
     loop {
         ticks.tick().await;
         let store = store(&master, &root_dir).await;
@@ -41,7 +43,7 @@ pub async fn keep(master: Arc<Master>, root_dir: PathBuf) {
         let files = tokio::task::spawn_blocking(move || (disk(&here), keys_on_disk(&here))).await;
         let (disk, key_files) = files.unwrap_or_else(|_| (failed(), failed()));
         let found = [
-            ("clock", clock_of(&master, steady.jump())),
+            ("clock", clock_of(&master, &mut steady)),
             ("disk", disk),
             ("events", events(&master)),
             ("jobs", jobs(&master)),
@@ -67,23 +69,35 @@ fn failed() -> Found {
 struct Steady {
     wall: u64,
     since: Instant,
+    /// When it jumped last, and by how many microseconds.
+    jumped: Option<(Instant, i64)>,
 }
 
 impl Steady {
-    /// By how many microseconds the wall clock has jumped since this was asked last.
-    fn jump(&mut self) -> i64 {
-        let (wall, passed) = (clock::now(), self.since.elapsed());
+    /// The last jump of the wall clock, if it is not long ago. `wall` and `now` are what both clocks say.
+    fn jump(&mut self, wall: u64, now: Instant) -> Option<(Duration, i64)> {
+        let passed = now.saturating_duration_since(self.since);
         let jump = wall as i64 - self.wall as i64 - passed.as_micros() as i64;
-        *self = Self { wall, since: Instant::now() };
-        jump
+        (self.wall, self.since) = (wall, now);
+        if jump.unsigned_abs() > OFF.0 {
+            self.jumped = Some((now, jump));
+        }
+        let (at, jump) = self.jumped?;
+        let ago = now.saturating_duration_since(at);
+        (ago < JUMP_TOLD).then_some((ago, jump))
     }
 }
 
-fn clock_of(master: &Master, jump: i64) -> Found {
-    if jump.unsigned_abs() > OFF.0 {
-        return (CheckStatus::Warning, format!("the clock has jumped by {}", seconds(jump)));
+fn clock_of(master: &Master, steady: &mut Steady) -> Found {
+    let jump = steady.jump(clock::now(), Instant::now());
+    let beside = clock_beside(master.fleet.offsets());
+    match jump {
+        Some((ago, jump)) if beside.0 == CheckStatus::Ok => {
+            let when = if ago.is_zero() { String::new() } else { format!(", {} min ago", ago.as_secs().div_ceil(60)) };
+            (CheckStatus::Warning, format!("the clock has jumped by {}{when}", seconds(jump)))
+        }
+        _ => beside,
     }
-    clock_beside(master.fleet.offsets())
 }
 
 /// `offsets` are the minions' clocks minus ours, in microseconds.
@@ -215,6 +229,21 @@ mod tests {
         assert_eq!(status(&[2_000_000, 2_000_001, 1_999_999]), CheckStatus::Warning);
         assert_eq!(status(&[90_000_000]), CheckStatus::Ok);
         assert_eq!(clock_beside(vec![2_000_000; 3]).1, "-2.000 s off the median of 3 minions");
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_is_told_for_a_while() {
+        let begun = Instant::now();
+        let mut steady = Steady { wall: 1_000_000_000, since: begun, jumped: None };
+        // Both clocks after so many seconds, the wall clock changed by `off` of them.
+        let mut at = |passed: u64, off: i64| {
+            steady.jump((1_000 + passed) * 1_000_000 + (off * 1_000_000) as u64, begun + Duration::from_secs(passed))
+        };
+        assert_eq!(at(15, 0), None);
+        assert_eq!(at(30, 600), Some((Duration::ZERO, 600_000_000)));
+        assert_eq!(at(45, 600), Some((Duration::from_secs(15), 600_000_000)));
+        assert_eq!(at(700, 600), None);
+        assert_eq!(at(715, 0), Some((Duration::ZERO, -600_000_000)));
     }
 
     #[test]
