@@ -17,7 +17,8 @@ const HELP: &str = "\
 Usage: bench [SCENE…] [--quick] [--no-salt] [--write]
 
   SCENE      one or more of: salt compile fleet idle apply highstate
-             files pillar orchestrate check plugins check-swarm watch swarm drain reconnect endurance (default: all)
+             files pillar orchestrate check plugins check-swarm check-quiet watch swarm drain reconnect
+             endurance (default: all)
   --quick    fewer runs and smaller swarms, to see that it works
   --no-salt  leave Salt out (it is installed from PyPI otherwise)
   --write    write docs/benchmarks.md

@@ -57,6 +57,7 @@ const SCENES: &[(&str, Scene)] = &[
     ("check", check::built_in),
     ("plugins", check::plugins),
     ("check-swarm", check::swarm),
+    ("check-quiet", check::quiet),
     ("watch", check::continuous),
     ("swarm", swarm::swarm),
     ("drain", swarm::drain),

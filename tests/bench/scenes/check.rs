@@ -211,6 +211,50 @@ pub fn swarm(options: &Options) -> Vec<Row> {
     }]
 }
 
+/// What the master needs for a swarm whose checks say the same all the time: each minion has told its
+/// table, and confirms it with every heartbeat.
+pub fn quiet(options: &Options) -> Vec<Row> {
+    let (minions, watched) = if options.quick { (100, 5) } else { (10_000, 120) };
+    let runtime = Runtime::new().expect("a runtime");
+    let (fleet, home) = (Fleet::new(Transport::Tcp).minions(0).start(), Home::new());
+    let pid = fleet.master.pid() as u32;
+    let empty = process::memory(pid);
+    let _swarm = Swarm::with_checks(&fleet.address(), minions, &home, &[], 20);
+    runtime.block_on(until(&fleet, "connected", minions, Instant::now()));
+    tests::wait::until(Duration::from_secs(300), "the master to know all checks", || {
+        let known = fleet.ctl(&["check", "*", "--last", "--out", "json"]);
+        let known: Value = serde_json::from_str(&known.stdout).unwrap_or_default();
+        let rows: Vec<usize> = known.as_object()?.values().map(|rows| rows.as_array().map_or(0, Vec::len)).collect();
+        let all = rows.iter().filter(|rows| **rows == 20).count() == minions;
+        all.then_some(()).or_else(|| {
+            std::thread::sleep(Duration::from_secs(2));
+            None
+        })
+    });
+    // What was written down and who was late is over by then.
+    std::thread::sleep(Duration::from_secs(if options.quick { 2 } else { 30 }));
+    let before = process::cpu(pid);
+    std::thread::sleep(Duration::from_secs(watched));
+    let used = (process::cpu(pid) - before) / watched as f64 * 100.0;
+    let what = format!("the master with {minions} swarm minions of 20 checks each when nothing changes");
+    vec![
+        Row {
+            what: format!("processor time of {what}, over {watched} s"),
+            unit: "% of a core",
+            ours: Figure::one(used),
+            goal: at_most(10.0),
+            peers: Vec::new(),
+        },
+        Row {
+            what: format!("resident memory of {what}"),
+            unit: "MiB",
+            ours: Figure::one(process::memory(pid) / 1024.0),
+            goal: None,
+            peers: vec![("before they came".into(), Figure::one(empty / 1024.0))],
+        },
+    ]
+}
+
 /// What a minion costs that runs twenty checks every half minute.
 pub fn continuous(options: &Options) -> Vec<Row> {
     let (watched, every) = if options.quick { (10, 2) } else { (120, 30) };
