@@ -8,14 +8,13 @@ use std::sync::Arc;
 use proto::{
     MinionId, Value,
     event::{self, Event},
-    job::PairEnd,
     message::Refusal,
     sign::PublicKey,
 };
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use crate::{checks::Change, clock, store::JobRecord};
+use crate::{checks::Change, clock, store::JobRecord, wire::PairEnd};
 
 /// Events that a listener may be behind before it misses some (and is told how many).
 const BACKLOG: usize = 16_384;
@@ -78,7 +77,7 @@ impl Events {
             || {
                 json!({
                     "jid": job.jid.to_string(), "id": end.minion, "fun": job.function, "fun_args": job.args.to_salt(),
-                    "return": end.ret.value, "retcode": end.ret.retcode,
+                    "return": end.ret.value.open().unwrap_or_default(), "retcode": end.ret.retcode,
                     "success": end.ret.outcome == proto::Outcome::Ok, "outcome": end.ret.outcome,
                 })
             },

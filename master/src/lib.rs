@@ -24,6 +24,7 @@ mod provision;
 mod server;
 mod store;
 mod survey;
+mod wire;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 

@@ -71,10 +71,18 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), CodecError> {
     if bytes.len() > limits.bytes {
         return Err(CodecError::TooLong { found: bytes.len(), limit: limits.bytes });
     }
-    let mut walk = Walk { rest: bytes, open: Vec::new(), items: 0 };
-    walk.value(&limits)?;
-    walk.finish(&limits)?;
-    if walk.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(walk.rest.len())) }
+    Walk::over(bytes).all(&limits)
+}
+
+/// Whether `bytes` are exactly one [`Value`](crate::Value) within `limits`, and about how many bytes it
+/// takes, as [`job::size`](crate::job::size) reckons. Nothing is decoded.
+pub fn size_of_value(bytes: &[u8], limits: Limits) -> Result<u64, CodecError> {
+    if bytes.len() > limits.bytes {
+        return Err(CodecError::TooLong { found: bytes.len(), limit: limits.bytes });
+    }
+    let mut walk = Walk { size: Some(0), ..Walk::over(bytes) };
+    walk.all(&limits)?;
+    Ok(walk.size.unwrap_or_default())
 }
 
 /// The entries of a mapping in msgpack whose names are wanted, each value as its bytes. All else is
@@ -90,9 +98,10 @@ pub fn entries(
     if bytes.len() > limits.bytes {
         return Err(CodecError::TooLong { found: bytes.len(), limit: limits.bytes });
     }
-    let mut walk = Walk { rest: bytes, open: Vec::new(), items: 0 };
-    walk.value(&limits)?;
-    let Some(left) = walk.open.pop().filter(|_| matches!(bytes[0], 0x80..=0x8f | 0xde | 0xdf)) else {
+    let mut walk = Walk::over(bytes);
+    walk.value(&limits, false)?;
+    let Some(left) = walk.open.pop().map(|open| open.left).filter(|_| matches!(bytes[0], 0x80..=0x8f | 0xde | 0xdf))
+    else {
         return Err(CodecError::Form("it is no mapping".into()));
     };
     let mut found = Vec::new();
@@ -108,65 +117,105 @@ pub fn entries(
 
 struct Walk<'a> {
     rest: &'a [u8],
-    /// How many values each open array or mapping still lacks.
-    open: Vec<u64>,
+    open: Vec<Open>,
     items: usize,
+    /// Where all of it must be a [`Value`](crate::Value): its size so far.
+    size: Option<u64>,
+}
+
+/// An array or mapping, and how many values it still lacks.
+struct Open {
+    left: u64,
+    mapping: bool,
 }
 
 impl<'a> Walk<'a> {
+    fn over(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, open: Vec::new(), items: 0, size: None }
+    }
+
+    /// All of the bytes, which are to be one value.
+    fn all(&mut self, limits: &Limits) -> Result<(), CodecError> {
+        self.value(limits, false)?;
+        self.finish(limits)?;
+        if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.rest.len())) }
+    }
+
     /// The bytes of the next value, with all that is in it. Nothing may be open before.
     fn whole(&mut self, limits: &Limits) -> Result<&'a [u8], CodecError> {
         let before = self.rest;
-        self.value(limits)?;
+        self.value(limits, false)?;
         self.finish(limits)?;
         Ok(&before[..before.len() - self.rest.len()])
     }
 
     /// Walks through everything that is open.
     fn finish(&mut self, limits: &Limits) -> Result<(), CodecError> {
-        while let Some(left) = self.open.last_mut() {
-            if *left == 0 {
+        while let Some(open) = self.open.last_mut() {
+            if open.left == 0 {
                 self.open.pop();
             } else {
-                *left -= 1;
-                self.value(limits)?;
+                let name = open.mapping && open.left % 2 == 0;
+                open.left -= 1;
+                self.value(limits, name)?;
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, limits: &Limits) -> Result<(), CodecError> {
+    /// The next value, which may be a `name` in a mapping.
+    fn value(&mut self, limits: &Limits, name: bool) -> Result<(), CodecError> {
         self.items += 1;
         if self.items > limits.items {
             return Err(CodecError::TooMany { limit: limits.items });
         }
         let marker = self.number(1)? as u8;
+        if self.size.is_some() {
+            self.reckon(marker, name)?;
+        }
         match marker {
             0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Ok(()),
-            0x80..=0x8f => self.enter(u64::from(marker & 0x0f) * 2, limits),
-            0x90..=0x9f => self.enter(u64::from(marker & 0x0f), limits),
-            0xa0..=0xbf => self.skip(u64::from(marker & 0x1f)),
-            0xc4 | 0xd9 => self.text(1),
-            0xc5 | 0xda => self.text(2),
-            0xc6 | 0xdb => self.text(4),
+            0x80..=0x8f => self.enter(u64::from(marker & 0x0f) * 2, true, limits),
+            0x90..=0x9f => self.enter(u64::from(marker & 0x0f), false, limits),
+            0xa0..=0xbf => self.text(u64::from(marker & 0x1f)),
+            0xc4 => self.number(1).and_then(|length| self.skip(length)),
+            0xc5 => self.number(2).and_then(|length| self.skip(length)),
+            0xc6 => self.number(4).and_then(|length| self.skip(length)),
+            0xd9 => self.number(1).and_then(|length| self.text(length)),
+            0xda => self.number(2).and_then(|length| self.text(length)),
+            0xdb => self.number(4).and_then(|length| self.text(length)),
             0xcc | 0xd0 => self.skip(1),
             0xcd | 0xd1 => self.skip(2),
             0xca | 0xce | 0xd2 => self.skip(4),
             0xcb | 0xcf | 0xd3 => self.skip(8),
             0xdc | 0xdd => {
                 let length = self.number(if marker == 0xdc { 2 } else { 4 })?;
-                self.enter(length, limits)
+                self.enter(length, false, limits)
             }
             0xde | 0xdf => {
                 let length = self.number(if marker == 0xde { 2 } else { 4 })?;
-                self.enter(length * 2, limits)
+                self.enter(length * 2, true, limits)
             }
             // Never used, and extensions: nothing here writes them.
             _ => Err(CodecError::Marker(marker)),
         }
     }
 
-    fn enter(&mut self, length: u64, limits: &Limits) -> Result<(), CodecError> {
+    /// Counts what begins with this byte, if a [`Value`](crate::Value) can have it there.
+    fn reckon(&mut self, marker: u8, name: bool) -> Result<(), CodecError> {
+        let size = match marker {
+            0xa0..=0xbf | 0xd9..=0xdb => 5,
+            // Names are texts, and there are no bytes.
+            _ if name => return Err(CodecError::Marker(marker)),
+            0xc4..=0xc6 => return Err(CodecError::Marker(marker)),
+            0x80..=0x9f | 0xdc..=0xdf => 5,
+            _ => 9,
+        };
+        self.size = self.size.map(|before| before + size);
+        Ok(())
+    }
+
+    fn enter(&mut self, length: u64, mapping: bool, limits: &Limits) -> Result<(), CodecError> {
         if self.open.len() >= limits.depth {
             return Err(CodecError::TooDeep { limit: limits.depth });
         }
@@ -174,13 +223,18 @@ impl<'a> Walk<'a> {
         if length > self.rest.len() as u64 {
             return Err(CodecError::Truncated);
         }
-        self.open.push(length);
+        self.open.push(Open { left: length, mapping });
         Ok(())
     }
 
-    fn text(&mut self, width: usize) -> Result<(), CodecError> {
-        let length = self.number(width)?;
-        self.skip(length)
+    fn text(&mut self, length: u64) -> Result<(), CodecError> {
+        let text = self.rest;
+        self.skip(length)?;
+        if let Some(size) = &mut self.size {
+            let text = std::str::from_utf8(&text[..text.len() - self.rest.len()]);
+            *size += text.map_err(|_| CodecError::Form("a text that is not UTF-8".into()))?.len() as u64;
+        }
+        Ok(())
     }
 
     fn skip(&mut self, length: u64) -> Result<(), CodecError> {

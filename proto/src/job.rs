@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Args, FunctionName, JobId, MinionId, OperatorName, Value};
+use crate::{Args, Carried, FunctionName, JobId, MinionId, OperatorName, PackedValue, Value, codec::CodecError};
 
 /// What an operator asks for. `ctl` signs the msgpack bytes of this with the operator's key
 /// (context [`REQUEST`](crate::sign::REQUEST)); the master passes those very bytes on.
@@ -142,11 +142,13 @@ impl std::str::FromStr for Outcome {
 /// What one minion has to say at the end of one job. The minion's name is not in it: it comes
 /// from the connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Return {
+#[serde(bound = "V: Carried")]
+pub struct Return<V = Value> {
     pub jid: JobId,
     pub outcome: Outcome,
     /// What the function gave; for other ends, the reason as a string.
-    pub value: Value,
+    #[serde(with = "crate::packed::carried")]
+    pub value: V,
     /// Salt's `retcode`: 0 when all is well.
     pub retcode: i32,
     /// When it started, in microseconds since 1970 on the master's clock.
@@ -158,10 +160,10 @@ pub struct Return {
     pub truncated: bool,
 }
 
-impl Return {
+impl<V: Carried> Return<V> {
     /// What this return counts against credit, on both sides: see [`message`](crate::message).
     pub fn weight(&self) -> u64 {
-        64 + size(&self.value)
+        64 + self.value.size()
     }
 }
 
@@ -177,9 +179,22 @@ pub fn size(value: &Value) -> u64 {
 
 /// How a pair ended, as the ledger and `ctl` know it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PairEnd {
+#[serde(bound = "V: Carried")]
+pub struct PairEnd<V = Value> {
     pub minion: MinionId,
-    pub ret: Return,
+    pub ret: Return<V>,
     /// When the master had it, in microseconds since 1970.
     pub at: u64,
+}
+
+impl PairEnd<PackedValue> {
+    /// The same with its value opened.
+    ///
+    /// # Errors
+    /// The bytes are no value.
+    pub fn open(&self) -> Result<PairEnd, CodecError> {
+        let Return { jid, outcome, ref value, retcode, started, duration, truncated } = self.ret;
+        let ret = Return { jid, outcome, value: value.open()?, retcode, started, duration, truncated };
+        Ok(PairEnd { minion: self.minion.clone(), ret, at: self.at })
+    }
 }

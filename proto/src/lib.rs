@@ -30,7 +30,7 @@ pub use glob::Glob;
 pub use hash::Hash;
 pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};
 pub use job::{Batch, Job, Outcome, Publish, Request, Return, RunOptions};
-pub use packed::Packed;
+pub use packed::{Carried, Packed, PackedValue};
 pub use question::Question;
 pub use target::{Nodegroups, Subject, Target, TargetError};
 

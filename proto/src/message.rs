@@ -30,7 +30,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    JobId, Map, MinionId, Packed, Question, Return, Value,
+    Carried, JobId, Map, MinionId, Packed, Question, Return, Value,
     checks::CheckRow,
     codec::{self, CodecError},
     question::Unanswered,
@@ -136,15 +136,20 @@ pub enum Stream {
     Progress,
 }
 
+/// What a minion says.
+pub type FromMinion = FromMinionWith<Value>;
+
+/// `V` is how a return's value is held: a master reads it as its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum FromMinion {
+#[serde(bound = "V: Carried")]
+pub enum FromMinionWith<V> {
     /// Every `Publish` up to and with this one is in memory, verified and deduplicated.
     Received { up_to: u64 },
     /// The job runs now.
     Started { jid: JobId },
     /// `received` acknowledges publishes as `Received` does: an answer that comes quickly is its
     /// own acknowledgement.
-    Return { seq: u64, ret: Box<Return>, received: u64 },
+    Return { seq: u64, ret: Box<Return<V>>, received: u64 },
     /// The next return needs this much credit in all (cumulative, as `Credit` counts).
     Want { bytes: u64 },
     /// Output of a job that runs with `stream`; not kept, not acknowledged.

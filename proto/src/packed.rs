@@ -1,11 +1,14 @@
-//! A mapping that is carried and kept as its bytes, and looked into only when it must be.
+//! Mappings and values that are carried and kept as their bytes, and looked into only when they must be.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Map,
+    Map, Value,
     codec::{self, CodecError, Limits},
+    job,
 };
 
 /// A [`Map`] in msgpack. A master holds the grains of ten thousand minions: as maps they would be
@@ -54,8 +57,113 @@ impl Packed {
     }
 }
 
+/// A [`Value`] in msgpack. A master passes on and keeps what functions gave: taking it apart and putting
+/// it together again would be most of its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedValue {
+    bytes: Bytes,
+    size: u64,
+}
+
+impl PackedValue {
+    /// # Errors
+    /// The value is larger than any message may be.
+    pub fn new(value: &Value) -> Result<Self, CodecError> {
+        Ok(Self { bytes: codec::encode(value)?, size: job::size(value) })
+    }
+
+    /// A text that fits into any message.
+    pub fn text(text: &str) -> Self {
+        let text = Value::String(text.to_owned());
+        Self::new(&text).unwrap_or_else(|_| Self { bytes: Bytes::from_static(&[0xc0]), size: job::size(&Value::Null) })
+    }
+
+    /// The value. What was read from the wire can be opened, so this fails for none of it.
+    ///
+    /// # Errors
+    /// The bytes are no value.
+    pub fn open(&self) -> Result<Value, CodecError> {
+        codec::decode(&self.bytes, Limits::MESSAGE)
+    }
+}
+
+/// What stands for a function's value in a message: the value, for who looks at it; its bytes, for who
+/// passes it on. On the wire both are the same bytes.
+pub trait Carried: Sized {
+    /// About how many bytes it takes, as [`job::size`] reckons.
+    fn size(&self) -> u64;
+
+    /// # Errors
+    /// It is larger than any message may be.
+    fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError>;
+
+    /// # Errors
+    /// The bytes are no value, or one that is too costly to decode.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError>;
+}
+
+impl Carried for Value {
+    fn size(&self) -> u64 {
+        job::size(self)
+    }
+    fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError> {
+        Ok(Cow::Owned(codec::encode(self)?.into()))
+    }
+    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, Limits::MESSAGE)
+    }
+}
+
+impl Carried for PackedValue {
+    fn size(&self) -> u64 {
+        self.size
+    }
+    fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError> {
+        Ok(Cow::Borrowed(&self.bytes))
+    }
+    fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        let size = codec::size_of_value(bytes, Limits::MESSAGE)?;
+        Ok(Self { bytes: Bytes::copy_from_slice(bytes), size })
+    }
+}
+
+/// A [`Carried`] field of a message.
+pub(crate) mod carried {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::{Deserializer, Serializer, de, ser::Error as _};
+
+    use super::Carried;
+
+    pub fn serialize<V: Carried, S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&value.to_bytes().map_err(S::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, V: Carried, D: Deserializer<'de>>(from: D) -> Result<V, D::Error> {
+        from.deserialize_bytes(Found(PhantomData))
+    }
+
+    struct Found<V>(PhantomData<V>);
+
+    impl<V: Carried> de::Visitor<'_> for Found<V> {
+        type Value = V;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a value's bytes")
+        }
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<V, E> {
+            V::from_bytes(bytes).map_err(E::custom)
+        }
+        fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<V, E> {
+            self.visit_bytes(&bytes)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -75,6 +183,57 @@ mod tests {
         for bad in [&[0xc1][..], &[0x93, 1, 2, 3], &[0x81, 0xa1], &[0x80, 0x80]] {
             assert!(Packed::from_bytes(bad.to_vec()).open().is_err(), "{bad:?}");
             assert!(Packed::from_bytes(bad.to_vec()).pick(|_| true).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_and_its_bytes_are_the_same_on_the_wire_and_weigh_the_same() {
+        use crate::{JobId, Outcome, Return};
+        let values = [
+            json!([{"name": "disk /", "status": "OK", "perfdata": [{"value": 9.5, "min": null}], "n": [-1, 70_000, true]}]),
+            json!("Größe".repeat(20_000)),
+            json!({}),
+            Value::Null,
+        ];
+        for value in values {
+            let (jid, outcome) = (JobId::from_micros(7), Outcome::Ok);
+            let ret =
+                Return { jid, outcome, value: value.clone(), retcode: 0, started: 1, duration: 2, truncated: false };
+            let sent = codec::encode(&ret).unwrap();
+            let passed: Return<PackedValue> = codec::decode(&sent, Limits::MESSAGE).unwrap();
+            assert_eq!(passed.weight(), ret.weight(), "{value}");
+            assert_eq!(passed.value, PackedValue::new(&value).unwrap());
+            assert_eq!(passed.value.open().unwrap(), value);
+            assert_eq!(codec::encode(&passed).unwrap(), sent);
+            assert_eq!(codec::decode::<Return>(&sent, Limits::MESSAGE).unwrap(), ret);
+        }
+    }
+
+    #[test]
+    fn bytes_that_nobody_could_open_are_not_passed_on() {
+        for bad in [
+            &[0xc4, 1, 7][..],
+            &[0x81, 1, 2],
+            &[0x81, 0xc0, 2],
+            &[0xa2, 0xff, 0xfe],
+            &[0x92, 1],
+            &[1, 2],
+            &[],
+            &[0xdd, 255, 255, 255, 255],
+        ] {
+            assert!(PackedValue::from_bytes(bad).is_err(), "{bad:?}");
+            assert!(codec::decode::<Value>(bad, Limits::MESSAGE).is_err(), "{bad:?}");
+        }
+        let deep = [vec![0x91; 200], vec![0xc0]].concat();
+        assert!(PackedValue::from_bytes(&deep).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_can_be_opened(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(packed) = PackedValue::from_bytes(&bytes) {
+                prop_assert_eq!(packed.size, job::size(&packed.open().unwrap()));
+            }
         }
     }
 }

@@ -6,12 +6,15 @@ use std::{
 };
 
 use proto::{
-    JobId, MinionId, Outcome, Return, RunOptions, Value,
-    job::PairEnd,
+    JobId, MinionId, Outcome, PackedValue, RunOptions,
     message::{PairState, Stream},
 };
 
-use crate::{jobs::watch::Watch, store::JobRecord};
+use crate::{
+    jobs::watch::Watch,
+    store::JobRecord,
+    wire::{PairEnd, Return},
+};
 
 /// An open job.
 pub(super) struct LiveJob {
@@ -241,6 +244,7 @@ fn rank(state: PairState) -> u8 {
 
 /// The end of a pair that the master itself decides on.
 pub(super) fn verdict(jid: JobId, minion: MinionId, outcome: Outcome, why: String, now: u64) -> Arc<PairEnd> {
-    let ret = Return { jid, outcome, value: Value::String(why), retcode: 1, started: 0, duration: 0, truncated: false };
+    let value = PackedValue::text(&why);
+    let ret = Return { jid, outcome, value, retcode: 1, started: 0, duration: 0, truncated: false };
     Arc::new(PairEnd { minion, ret, at: now })
 }

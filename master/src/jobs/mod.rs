@@ -20,8 +20,7 @@ use std::{
 };
 
 use proto::{
-    JobId, MinionId, OperatorName, Outcome, Publish, Request, Return, codec,
-    job::PairEnd,
+    JobId, MinionId, OperatorName, Outcome, Publish, Request, codec,
     message::{JobDetail, JobFilter, JobRow, PairState, Published, Stream, ToMinion},
     sign::{self, Identity, Signed},
 };
@@ -33,6 +32,7 @@ use crate::{
     fleet::Fleet,
     pillar::Pillars,
     store::{JobRecord, Store, StoreError},
+    wire::{PairEnd, Return},
 };
 use live::{Again, LiveJob, verdict};
 pub use run::{Part, Started};

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use proto::{
-    Args, Batch, JobId, MinionId, Outcome, Return, RunOptions, Value,
-    job::PairEnd,
+    Args, Batch, JobId, MinionId, Outcome, PackedValue, RunOptions,
     message::PairState,
     sign::{Identity, REQUEST},
 };
@@ -13,7 +12,10 @@ use super::{
     live::{Again, LiveJob, verdict},
     watch::{Note, Watch},
 };
-use crate::store::JobRecord;
+use crate::{
+    store::JobRecord,
+    wire::{PairEnd, Return},
+};
 
 const START: u64 = 1_000_000_000;
 const TTL: u64 = 30_000_000;
@@ -45,7 +47,7 @@ fn end(n: usize, outcome: Outcome) -> Arc<PairEnd> {
     let ret = Return {
         jid: JobId::from_micros(START),
         outcome,
-        value: Value::Bool(true),
+        value: PackedValue::text("done"),
         retcode: 0,
         started: START,
         duration: 1,
@@ -182,7 +184,7 @@ fn a_follower_that_does_not_read_costs_a_bounded_amount() {
     job.watch(watch);
     for n in 0..30 {
         let mut big = (*end(n, Outcome::Ok)).clone();
-        big.ret.value = Value::String("x".repeat(1024 * 1024));
+        big.ret.value = PackedValue::text(&"x".repeat(1024 * 1024));
         job.end(&Arc::new(big));
     }
     let (mut held, mut stored) = (0, 0);

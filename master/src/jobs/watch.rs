@@ -7,10 +7,11 @@ use std::sync::{
 
 use proto::{
     JobId, MinionId,
-    job::PairEnd,
     message::{Absent, Stream},
 };
 use tokio::sync::mpsc;
+
+use crate::wire::PairEnd;
 
 /// Bytes of returns and output that may wait for a reader. Beyond it, returns are read from the
 /// store when their turn comes, and output is dropped.

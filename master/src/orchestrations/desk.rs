@@ -9,7 +9,6 @@ use orchestrate::{
 };
 use proto::{
     Args, JobId, MinionId, Outcome, Request, RunOptions, Value, event,
-    job::PairEnd,
     message::{
         Absent, Fault, FaultKind, OperatorEntry,
         orchestration::{Call, StageEvent},
@@ -28,6 +27,7 @@ use crate::{
     server::Master,
     store::StoreError,
     survey::survey,
+    wire::PairEnd,
 };
 
 /// Children of the past whose minions answered long ago are read from the store; a return that is
@@ -273,9 +273,9 @@ impl Follow for Following<'_> {
             return Ok(match note {
                 Err(_) => Note::Quiet,
                 Ok(None | Some(jobs::Note::Done)) => Note::Done,
-                Ok(Some(jobs::Note::Ended(end, _))) => Note::Ended(end),
+                Ok(Some(jobs::Note::Ended(end, _))) => opened(&end)?,
                 Ok(Some(jobs::Note::Stored(jid, minion))) => match self.desk.wait(end_of(self.desk, jid, &minion))? {
-                    Some(end) => Note::Ended(end),
+                    Some(end) => opened(&end)?,
                     None => continue,
                 },
                 Ok(Some(jobs::Note::Absent(absent))) => Note::Absent(absent),
@@ -286,10 +286,15 @@ impl Follow for Following<'_> {
     }
 }
 
-async fn end_of(desk: &Desk, jid: JobId, minion: &MinionId) -> Option<Arc<PairEnd>> {
+fn opened(end: &PairEnd) -> Result<Note, Refused> {
+    let end = end.open().map_err(|why| Refused::Other(format!("the return of {}: {why}", end.minion)))?;
+    Ok(Note::Ended(Arc::new(end)))
+}
+
+async fn end_of(desk: &Desk, jid: JobId, minion: &MinionId) -> Option<PairEnd> {
     for _ in 0..TRIES {
         match desk.master.store.end_of(jid, minion).await {
-            Ok(Some(end)) => return Some(Arc::new(end)),
+            Ok(Some(end)) => return Some(end),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, %jid, %minion, "cannot read a return"),
         }

@@ -2,12 +2,12 @@
 
 use proto::{
     JobId, MinionId,
-    message::{Fault, FaultKind, KeyState, ORCHESTRATE, OperatorEntry, Query, Refusal, Reply},
+    message::{Fault, FaultKind, KeyState, ORCHESTRATE, OperatorEntry, Query, Refusal},
     target::Target,
 };
 
 use super::{Master, operator::Caller};
-use crate::{access, clock, jobs::fault, store::StoreError};
+use crate::{access, clock, jobs::fault, store::StoreError, wire::Reply};
 
 /// Answers every question that has one answer.
 pub(super) async fn answer(master: &Master, caller: &Caller, query: Query) -> Result<Reply, Fault> {

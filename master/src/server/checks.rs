@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use proto::{
     FunctionName, MinionId,
     checks::{CheckPage, HostChecks},
-    message::{Fault, FaultKind, Reply},
+    message::{Fault, FaultKind},
     target::Target,
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -14,7 +14,7 @@ use super::{
     Master,
     operator::{Answers, Caller},
 };
-use crate::{access, checks::distinct, clock, jobs::fault};
+use crate::{access, checks::distinct, clock, jobs::fault, wire::Reply};
 
 /// What an operator must be allowed to call on all who match.
 const LAST: &str = "check.last";

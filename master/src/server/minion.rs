@@ -3,12 +3,10 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use proto::{
-    JobId, MinionId, Question, Return,
+    JobId, MinionId, Question,
     delivery::Outbox,
     frame::LaneLimits,
-    message::{
-        DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, FromMinion, HEARTBEAT, Lane, MinionHello, Published, Refusal, ToMinion,
-    },
+    message::{DEAD_AFTER, DOWN_BYTES, DOWN_JOBS, HEARTBEAT, Lane, MinionHello, Published, Refusal, ToMinion},
     net::{Receiver, Sender},
     question::{self, Unanswered},
     sign::PublicKey,
@@ -29,6 +27,7 @@ use crate::{
     fleet::{Down, Link},
     keys::Admission,
     store::MinionRecord,
+    wire::{FromMinion, Return},
 };
 
 /// Events that a minion may send between two heartbeats; more are dropped.

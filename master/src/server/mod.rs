@@ -14,7 +14,7 @@ use std::{
 
 use proto::{
     frame::LaneLimits,
-    message::{Hello, Lane, Refusal, ToOperator},
+    message::{Hello, Lane, Refusal},
     net::{Acceptor, Channel, Counters, Link, Listener, Pass, Receiver, Refused, Sender},
 };
 use serde_json::json;
@@ -36,6 +36,7 @@ use crate::{
     orchestrations::Orchestrations,
     pillar::Pillars,
     store::{Audit, Store},
+    wire::ToOperator,
 };
 
 /// How long a peer that has shaken hands may take to say what it wants.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use proto::{
     JobId,
     frame::LaneLimits,
-    job::PairEnd,
-    message::{Absent, Ask, Fault, FaultKind, Lane, OperatorEntry, Query, Refusal, Reply, ToOperator},
+    message::{Absent, Ask, Fault, FaultKind, Lane, OperatorEntry, Query, Refusal},
     net::{Receiver, Sender},
 };
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet};
@@ -18,6 +17,7 @@ use crate::{
     orchestrations::{self, Followed, News},
     server::admin,
     store::Store,
+    wire::{PairEnd, Reply, ToOperator},
 };
 
 /// Questions that one connection may have open at once.

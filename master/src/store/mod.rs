@@ -12,7 +12,6 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use proto::{
     Args, FunctionName, Hash, JobId, Map, MinionId, OperatorName, Outcome, Packed, codec,
-    job::PairEnd,
     manifest::{EnvName, Revision},
     message::{KeyRow, OperatorEntry},
     question::MineEntry,
@@ -21,7 +20,7 @@ use proto::{
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::checks::Kept;
+use crate::{checks::Kept, wire::PairEnd};
 
 /// Writes that may wait for the writer before senders have to.
 const QUEUE: usize = 16_384;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::{
-    Hash, JobId, MinionId, Outcome, Packed, Return,
-    job::PairEnd,
+    Hash, JobId, MinionId, Outcome, Packed,
     manifest::{EnvName, Revision},
     message::{JobFilter, JobRow, KeyRow, ORCHESTRATE, OperatorEntry},
     question::MineEntry,
@@ -14,6 +13,7 @@ use proto::{
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{JobRecord, MinionRecord, Store, StoreError, map, unpack};
+use crate::wire::{PairEnd, Return};
 
 /// The most jobs that one listing gives.
 const MOST_JOBS: u32 = 10_000;

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::{JobId, MinionId, job::PairEnd, question::MineEntry};
+use proto::{JobId, MinionId, question::MineEntry};
 use sqlx::{AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Answer, JobRecord, StoreError, Write, json, pack};
-use crate::checks::Kept;
+use crate::{checks::Kept, wire::PairEnd};
 
 /// The most writes in one transaction.
 const GROUP: usize = 4_096;

@@ -9,7 +9,7 @@ use super::{
     orchestration::{Orchestration, OrchestrationDetail, OrchestrationEnd, OrchestrationStart, Plan, StageNote},
 };
 use crate::{
-    Args, Hash, JobId, Map, MinionId, OperatorName, Value,
+    Args, Carried, Hash, JobId, Map, MinionId, OperatorName, Value,
     checks::CheckPage,
     job::{Outcome, PairEnd},
     manifest::{EnvName, Revision},
@@ -121,19 +121,27 @@ pub struct JobFilter {
     pub limit: u32,
 }
 
+/// What a master says to an operator.
+pub type ToOperator = ToOperatorWith<Value>;
+/// What a master answers.
+pub type Reply = ReplyWith<Value>;
+
+/// `V` is how returns' values are held: a master passes on their bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ToOperator {
+#[serde(bound = "V: Carried")]
+pub enum ToOperatorWith<V> {
     Welcome { master: String, version: String, operator: OperatorName, now: u64 },
     Refused { why: Refusal },
-    Answer { id: u32, reply: Reply },
+    Answer { id: u32, reply: ReplyWith<V> },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Reply {
+#[serde(bound = "V: Carried")]
+pub enum ReplyWith<V> {
     /// A run was recorded, and is being sent.
     Job(JobStart),
     /// Pairs that ended, each once; as many at a time as there are.
-    Ends(Vec<Arc<PairEnd>>),
+    Ends(Vec<Arc<PairEnd<V>>>),
     /// A minion with an open pair lost its connection.
     Absent(Absent),
     /// A minion with an open pair is connected again.

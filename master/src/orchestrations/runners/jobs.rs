@@ -68,7 +68,7 @@ fn ends(desk: &Desk, jid: JobId, ended: &[MinionId]) -> Result<Vec<PairEnd>, Ref
                 "the returns of {jid} are too many for one answer: `ctl job show {jid}`"
             )));
         }
-        ends.push(end);
+        ends.push(end.open().map_err(|why| Refused::Other(why.to_string()))?);
     }
     Ok(ends)
 }
