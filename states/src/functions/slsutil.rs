@@ -69,7 +69,7 @@ pub const TABLE: &[Function] = &[
     },
     Function {
         name: "slsutil.deserialize",
-        doc: "Reads a text as YAML, JSON or a file of sections (`configparser`).\n\nctl run '*' slsutil.deserialize json '{\"a\": 1}'",
+        doc: "Reads a text as YAML, JSON or a file of sections (`configparser`).\n\nctl run '*' slsutil.deserialize yaml 'a: 1'",
         params: &[need("serializer"), need("stream_or_string")],
         effect: Effect::Reads,
         call: deserialize,
