@@ -98,8 +98,13 @@ impl Cluster {
         ];
         config.extend(own.map(|(key, value)| (key.to_owned(), value)));
         config.extend(master.clone());
-        self.daemon("master", "master", &dir, config)?;
+        self.daemon("master", "master", &dir, &config)?;
         let port = self.port(&root.join(layout::PORT_FILE)).await?;
+        // Whoever starts the master again by hand shall find the minions there.
+        if !master.contains_key("port") {
+            config.insert("port".into(), json!(port));
+            configure(&dir.join("master"), &config).map_err(|error| cannot(&dir, &error))?;
+        }
         for (id, keys) in minions {
             let dir = self.folder.join(id);
             let own = [
@@ -108,17 +113,15 @@ impl Cluster {
                 ("root_dir", json!(dir.join("root"))),
             ];
             let own = own.map(|(key, value)| (key.to_owned(), value));
-            self.daemon(id, "minion", &dir, own.into_iter().chain(keys.clone()).collect())?;
+            self.daemon(id, "minion", &dir, &own.into_iter().chain(keys.clone()).collect())?;
         }
         self.connected(minions.len(), global).await
     }
 
-    fn daemon(&mut self, name: &str, command: &str, home: &Path, config: Map) -> Result<(), Error> {
+    fn daemon(&mut self, name: &str, command: &str, home: &Path, config: &Map) -> Result<(), Error> {
         make_private(home)?;
         let prepare = || -> io::Result<Child> {
-            // Each key on a line of its own; a value in JSON is one in YAML too.
-            let line = |(key, value): (&String, &Value)| format!("{}: {value}\n", json!(key));
-            fs::write(home.join(command), config.iter().map(line).collect::<String>())?;
+            configure(&home.join(command), config)?;
             let log = fs::File::create(home.join("log"))?;
             Command::new(std::env::current_exe()?)
                 .args(["--config-dir".as_ref(), home.as_os_str(), command.as_ref()])
@@ -225,6 +228,12 @@ impl Cluster {
         drop(self.janitor.stdin.take());
         let _ = self.janitor.wait();
     }
+}
+
+/// Writes a configuration: each key on a line of its own; a value in JSON is one in YAML too.
+fn configure(file: &Path, config: &Map) -> io::Result<()> {
+    let line = |(key, value): (&String, &Value)| format!("{}: {value}\n", json!(key));
+    fs::write(file, config.iter().map(line).collect::<String>())
 }
 
 /// This program's file.

@@ -77,7 +77,7 @@ pub fn run(args: Args, global: &Global) -> Outcome {
         }
         match args.command.is_empty() {
             true => {
-                term::result(&welcome(&cluster, &cast, start.elapsed()))?;
+                term::result(&welcome(&cluster, &cast, roots.is_some(), start.elapsed()))?;
                 stand(&mut cluster, &mut stop).await
             }
             false => carry_out(&cluster, &args.command, global, &mut stop).await,
@@ -185,7 +185,7 @@ fn passed_on(global: &Global) -> Vec<String> {
     words
 }
 
-fn welcome(cluster: &Cluster, cast: &Cast, took: Duration) -> String {
+fn welcome(cluster: &Cluster, cast: &Cast, states: bool, took: Duration) -> String {
     let called = std::env::args().next().filter(|name| name.contains('/')).unwrap_or_else(|| "ctl".into());
     let names: Vec<&str> = cast.minions.keys().map(String::as_str).collect();
     let shown = if names.len() > 12 {
@@ -193,11 +193,12 @@ fn welcome(cluster: &Cluster, cast: &Cast, took: Duration) -> String {
     } else {
         names.join(" ")
     };
-    let usual = ["run 'web*' cmd uptime", "run 'G@role:db' -- df -h /"];
-    let own = ["target 'G@os:*'", "apply '*' --test"];
-    let next = ["run '*' test.ping"].into_iter().chain(if cast.own { own } else { usual });
-    let next: String = next
-        .chain(["minion list", "event watch"])
+    let usual: &[&str] = &["run 'web*' cmd uptime", "run 'G@role:db' -- df -h /"];
+    let by_target: &[&str] = if cast.own { &["target 'G@os:*'"] } else { usual };
+    let states: &[&str] = if states { &["apply '*' --test"] } else { &[] };
+    let next: String = [&["run '*' test.ping"], by_target, states, &["check '*'", "minion list", "event watch"]]
+        .concat()
+        .into_iter()
         .map(|words| format!("  {}\n", term::paint(term::BOLD, format_args!("{called} --dev {words}"))))
         .collect();
     format!(
