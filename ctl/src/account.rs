@@ -85,6 +85,14 @@ impl Account {
         waited
     }
 
+    /// Those whose pairs have not ended, connected or not.
+    pub fn open(&self) -> Vec<MinionId> {
+        let open = |(minion, standing): (&MinionId, &Standing)| {
+            (!matches!(standing, Standing::Ended(_))).then(|| minion.clone())
+        };
+        self.pairs.iter().filter_map(open).collect()
+    }
+
     /// Nobody is left to wait for: all have ended or are not connected.
     pub fn complete(&self) -> bool {
         self.awaited == 0

@@ -80,6 +80,8 @@ pub struct Progress {
     log: bool,
     /// How far each minion is that runs states now, and since when.
     steps: BTreeMap<MinionId, (Step, Instant)>,
+    /// Minions without a connection, and when we stop waiting for each.
+    lost: BTreeMap<MinionId, tokio::time::Instant>,
     /// States that failed, the latest last.
     failures: Vec<String>,
     start: Instant,
@@ -99,6 +101,7 @@ impl Progress {
             on: wanted && term::interactive(),
             log: false,
             steps: BTreeMap::new(),
+            lost: BTreeMap::new(),
             failures: Vec::new(),
             start: Instant::now(),
             drawn: None,
@@ -126,6 +129,16 @@ impl Progress {
         let far = self.steps.get(&minion).filter(|_| step.waits()).map(|(last, _)| (last.number, last.of));
         let step = far.map_or_else(|| step.clone(), |(number, of)| Step { number, of, ..step.clone() });
         self.steps.insert(minion, (step, Instant::now()));
+    }
+
+    /// A minion lost its connection, and has until then to come back.
+    pub fn lost(&mut self, minion: MinionId, until: tokio::time::Instant) {
+        self.lost.insert(minion, until);
+    }
+
+    /// It is there again, or need not be.
+    pub fn found(&mut self, minion: &MinionId) {
+        self.lost.remove(minion);
     }
 
     /// A minion has answered.
@@ -169,7 +182,8 @@ impl Progress {
     fn lines(&self, account: &Account) -> Vec<String> {
         let mut lines = vec![line(account, self.start.elapsed())];
         lines.extend(self.failures.iter().map(|failure| format!("  {}", term::paint(term::BAD, term::clean(failure)))));
-        lines.extend(at_work(&self.steps));
+        lines.extend(without_connection(&self.lost));
+        lines.extend(at_work(self.steps.iter().filter(|(minion, _)| !self.lost.contains_key(*minion))));
         lines
     }
 
@@ -191,9 +205,21 @@ fn line(account: &Account, elapsed: Duration) -> String {
     parts.join(" · ")
 }
 
+/// The minions that are waited for to come back: `  web7  lost its connection; 12 s more to come back`.
+fn without_connection(lost: &BTreeMap<MinionId, tokio::time::Instant>) -> Vec<String> {
+    let now = tokio::time::Instant::now();
+    let line = |(minion, until): (&MinionId, &tokio::time::Instant)| {
+        let left = until.saturating_duration_since(now).as_secs();
+        term::paint(term::BAD, format_args!("  {minion}  lost its connection; {left} s more to come back"))
+    };
+    let more = lost.len().saturating_sub(AT_WORK);
+    let more = (more > 0).then(|| format!("  … and {more} more without a connection"));
+    lost.iter().take(AT_WORK).map(line).chain(more).collect()
+}
+
 /// The minions that are behind the most: `  web7   3/100 after file.managed conf · 12 s`.
-fn at_work(steps: &BTreeMap<MinionId, (Step, Instant)>) -> Vec<String> {
-    let mut last: Vec<_> = steps.iter().collect();
+fn at_work<'a>(steps: impl Iterator<Item = (&'a MinionId, &'a (Step, Instant))>) -> Vec<String> {
+    let mut last: Vec<_> = steps.collect();
     last.sort_by_key(|(_, (step, _))| step.number);
     let more = last.len().saturating_sub(AT_WORK);
     last.truncate(AT_WORK);
@@ -242,13 +268,26 @@ mod tests {
         progress.step("web1".parse().unwrap(), step(45));
         progress.step("web7".parse().unwrap(), step(3));
         let expected = ["  web7    3/100 pkg.installed nginx", "  web1   45/100 pkg.installed nginx"];
-        assert_eq!(at_work(&progress.steps), expected);
+        assert_eq!(at_work(progress.steps.iter()), expected);
         progress.ended(&"web7".parse().unwrap());
-        assert_eq!(at_work(&progress.steps).len(), 1);
+        assert_eq!(at_work(progress.steps.iter()).len(), 1);
         (0..20).for_each(|n| progress.step(format!("m{n}").parse().unwrap(), step(n)));
-        assert_eq!(at_work(&progress.steps).last().unwrap(), "  … and 15 more at work");
+        assert_eq!(at_work(progress.steps.iter()).last().unwrap(), "  … and 15 more at work");
         assert!(step(1).line().unwrap().contains("changed"));
         assert!(Step::parse("no object").is_none());
+    }
+
+    #[test]
+    fn a_minion_without_a_connection_is_told_of_and_not_at_work() {
+        let mut progress = Progress::new(false);
+        let step = r#"{"id": "nginx", "function": "pkg.installed", "result": true, "number": 3}"#;
+        ["web1", "web2"].into_iter().for_each(|id| progress.step(id.parse().unwrap(), Step::parse(step).unwrap()));
+        progress.lost("web1".parse().unwrap(), tokio::time::Instant::now() + Duration::from_secs(3600));
+        let lines = progress.lines(&Account::default()).join("\n");
+        assert!(lines.contains("web1  lost its connection; 3") && lines.matches("web1").count() == 1, "{lines}");
+        assert!(lines.contains("web2        3 pkg.installed nginx"), "{lines}");
+        progress.found(&"web1".parse().unwrap());
+        assert!(!progress.lines(&Account::default()).join("\n").contains("connection"));
     }
 
     #[test]

@@ -215,10 +215,7 @@ impl<'a> Watch<'a> {
             Reply::Ends(ends) => self.ends(&ends)?,
             Reply::Output { minion, stream, text } => self.output(minion, stream, &text)?,
             Reply::Absent(absent) => self.absent(absent),
-            Reply::Present { minion } => {
-                self.forgive(&minion);
-                self.account.progress(&minion, PairState::Sent);
-            }
+            Reply::Present { minion } => self.present(&minion),
             Reply::Error(fault) => return Err(fault.into()),
             Reply::Done => return Ok(true),
             _ => {}
@@ -230,12 +227,34 @@ impl<'a> Watch<'a> {
     fn absent(&mut self, absent: Absent) {
         let grace = Duration::from_secs(self.patience.ttl.unwrap_or(DEFAULT_TTL).into());
         if self.account.gone(&absent.minion, absent.since) {
-            self.dropped.push((absent.minion, Instant::now() + grace));
+            let until = Instant::now() + grace;
+            self.progress.lost(absent.minion.clone(), until);
+            self.dropped.push((absent.minion, until));
         }
+    }
+
+    fn present(&mut self, minion: &MinionId) {
+        self.forgive(minion);
+        self.account.progress(minion, PairState::Sent);
     }
 
     fn forgive(&mut self, minion: &MinionId) {
         self.dropped.retain(|(dropped, _)| dropped != minion);
+        self.progress.found(minion);
+    }
+
+    /// A master that was away has to be asked who is connected to it now.
+    async fn learn(&mut self, client: &mut Client) -> Result<(), Error> {
+        let open = self.account.open();
+        let ids: Vec<&str> = open.iter().map(MinionId::as_str).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let absent = client.absent(&ids).await?;
+        let here = open.iter().filter(|id| !absent.iter().any(|absent| absent.minion == **id));
+        here.for_each(|minion| self.present(minion));
+        absent.into_iter().for_each(|absent| self.absent(absent));
+        Ok(())
     }
 
     /// Answers that came together are written together.
@@ -333,8 +352,10 @@ impl<'a> Watch<'a> {
             }
             match Client::connect(self.global).await {
                 Ok(mut client) => {
-                    client.send(Query::Follow { jid }).await?;
-                    return Ok(Some(client));
+                    if self.learn(&mut client).await.is_ok() && client.send(Query::Follow { jid }).await.is_ok() {
+                        self.say("the master is back\n");
+                        return Ok(Some(client));
+                    }
                 }
                 Err(error) if Instant::now() > give_up => {
                     return Err(error.hint(format!("the job goes on; `ctl job follow {jid}` shows its answers")));
