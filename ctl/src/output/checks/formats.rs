@@ -6,7 +6,8 @@ use proto::Value;
 use serde_json::json;
 
 use super::{
-    Report, Row, Status,
+    report::Report,
+    row::{Row, Status},
     trouble::{some, troubles},
 };
 use crate::term;
@@ -41,9 +42,13 @@ pub fn txt(report: &Report) -> String {
 /// As one monitoring plugin says it: a line with figures behind the bar, then a line each trouble.
 pub fn nagios(report: &Report) -> String {
     let worst = report.worst();
+    let among = |hosts: &[&str]| match report.hosts.len() {
+        1 => String::new(),
+        _ => format!(" on {}", some(hosts, 2)),
+    };
     let first = troubles(report)
         .first()
-        .map(|trouble| format!("; {} {}: {}", trouble.name, trouble.output, some(&trouble.hosts, 2)));
+        .map(|trouble| format!("; {}: {}{}", trouble.name, trouble.output, among(&trouble.hosts)));
     let mut figures: Vec<String> =
         Status::ALL.map(|status| format!("'{}'={}", status.word().to_lowercase(), report.count(status))).into();
     if let [host] = report.hosts.as_slice() {
@@ -57,6 +62,12 @@ pub fn nagios(report: &Report) -> String {
         text += &(term::clean(&line).replace('|', "/") + "\n");
     }
     text
+}
+
+/// As a monitoring plugin says why it knows nothing.
+pub fn nagios_error(why: &str) -> String {
+    let why = term::clean(why).replace('|', "/");
+    format!("OVERSTATE UNKNOWN - {}\n", why.trim_end().trim_start_matches("error: "))
 }
 
 /// `'disk / /'=12.5%;80;90;0;100`

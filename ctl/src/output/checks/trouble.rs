@@ -5,8 +5,10 @@ use proto::Value;
 
 use super::{
     super::table::cut,
-    Report, Room, Row, SILENT, Status,
     figures::{self, Ranges, Shape},
+    report::{Report, SILENT},
+    row::{Row, Status},
+    screen::Room,
 };
 use crate::{
     term::{self, BOLD, DIM, paint},
