@@ -8,6 +8,7 @@
 mod access;
 mod account;
 mod arguments;
+mod canvas;
 mod catalogue;
 mod cli;
 mod client;

@@ -60,6 +60,13 @@ pub fn width() -> Option<u16> {
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
+/// Columns and rows of the terminal on standard output, if it is one that can be drawn on.
+pub fn canvas() -> Option<(usize, usize)> {
+    let drawable = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (drawable && size.ws_col > 0 && size.ws_row > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
+}
+
 /// Columns and rows of the terminal on standard error; what most have where it does not say.
 pub fn screen() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
@@ -79,7 +86,8 @@ impl Region {
     pub fn draw(&mut self, lines: &[String]) {
         let (columns, rows) = screen();
         let lines = &lines[..lines.len().min(rows.saturating_sub(1))];
-        let fitted: Vec<String> = lines.iter().map(|line| fit(line, columns.saturating_sub(1))).collect();
+        // The terminal itself writes `^C` behind the last line: with that it must not be too long.
+        let fitted: Vec<String> = lines.iter().map(|line| fit(line, columns.saturating_sub(3))).collect();
         control(&format!("{}{}", self.erasure(), fitted.join("\n")));
         self.drawn = lines.len();
     }

@@ -1,15 +1,22 @@
 //! `ctl check TARGET [CHECK…]`
 
 mod known;
+mod picture;
+mod watch;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use proto::{Args as CallArgs, Outcome as Ended, Value, checks::HostChecks};
 
 use crate::{
+    canvas::Canvas,
     cli::Global,
     client::{Client, block_on},
     dispatch::{self, Options},
@@ -29,7 +36,7 @@ use crate::{
 ///   ctl check 'web*' disk 'tcp*'        some of them, by name
 ///   ctl check '*' --last                what the master knows already, with ages
 ///   ctl check '*' --watch               the same, kept current until Ctrl-C
-///   ctl check --local                   this host, without a master
+///   ctl check --local                   this host, without a master (-t 10s: in that time)
 ///   ctl check '*' --out prometheus > /var/lib/node_exporter/overstate.prom
 ///
 /// Equal trouble is shown once, with the hosts that have it; -v shows all, and what
@@ -69,31 +76,45 @@ const UNKNOWN: Exit = Exit(3);
 
 pub fn run(args: Args, global: &Global) -> Outcome {
     match work(&args, global) {
-        Err(error) if error.exit() == Exit(2) => {
-            error.report();
-            Ok(UNKNOWN)
-        }
+        Err(error) if [Exit(1), Exit(2)].contains(&error.exit()) => unknown(&error, global),
         outcome => outcome,
     }
+}
+
+/// What could not be done is UNKNOWN, and said where a monitoring system reads it.
+pub fn unknown(error: &Error, global: &Global) -> Outcome {
+    match global.out {
+        Some(Format::Nagios) => term::result(&checks::nagios_error(&error.render()))?,
+        _ => drop(error.report()),
+    }
+    Ok(UNKNOWN)
 }
 
 fn work(args: &Args, global: &Global) -> Outcome {
     match args.every {
         _ if args.last => known::last(args, global),
-        _ if args.watch => known::watch(args, global),
+        _ if args.watch => watch::watch(args, global),
         Some(seconds) => again(args, seconds, global),
         None => once(args, global),
     }
 }
 
 fn again(args: &Args, seconds: u32, global: &Global) -> Outcome {
+    let mut canvas = if for_people(global) { Canvas::open() } else { None };
+    // On a picture there is no room for a line of progress.
+    let quiet = Global { quiet: global.quiet || canvas.is_some(), ..global.clone() };
     loop {
         let begun = Instant::now();
-        if for_people(global) && term::width().is_some() {
-            term::result("\x1b[H\x1b[2J\x1b[3J")?;
-            term::result(&format!("{}  every {seconds} s, Ctrl-C ends it\n", times::now().strftime("%H:%M:%S")))?;
+        let Some(report) = look(args, &quiet)? else { return Ok(Exit::INTERRUPTED) };
+        match &mut canvas {
+            Some(canvas) => {
+                let (width, rows) = canvas.size();
+                let room = Room { width, rows: Some(rows.saturating_sub(1)), all: global.verbose > 0 };
+                let head = format!("{}  every {seconds} s, Ctrl-C ends it", times::now().strftime("%H:%M:%S"));
+                canvas.draw(&format!("{}\n{}", term::paint(term::DIM, head), checks::screen(&report, room)))?;
+            }
+            None => show(&report, global)?,
         }
-        let exit = once(args, global)?;
         let rest = Duration::from_secs(seconds.into()).saturating_sub(begun.elapsed());
         let stopped = block_on(async {
             tokio::select! {
@@ -101,8 +122,11 @@ fn again(args: &Args, seconds: u32, global: &Global) -> Outcome {
                 _ = tokio::signal::ctrl_c() => Ok(true),
             }
         })?;
-        if stopped || exit == Exit::INTERRUPTED {
-            return Ok(exit);
+        if stopped {
+            if canvas.take().is_some() {
+                show(&report, global)?;
+            }
+            return Ok(Exit(report.worst().code()));
         }
     }
 }
@@ -113,16 +137,25 @@ fn for_people(global: &Global) -> bool {
 }
 
 fn once(args: &Args, global: &Global) -> Outcome {
-    let begun = Instant::now();
-    let report = if args.local { here(args, global)? } else { there(args, global)? };
-    let Some(mut report) = report else { return Ok(if args.options.detach { Exit::OK } else { Exit::INTERRUPTED }) };
-    report.seconds = begun.elapsed().as_secs_f64();
-    report.sort();
+    let Some(report) = look(args, global)? else {
+        return Ok(if args.options.detach { Exit::OK } else { Exit::INTERRUPTED });
+    };
     show(&report, global)?;
     let exit = Exit(report.worst().code());
     // The process ends: the rows of ten thousand hosts are not freed one by one.
     std::mem::forget(report);
     Ok(exit)
+}
+
+/// `None`: there is nothing to report, for it goes on without us.
+fn look(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
+    let begun = Instant::now();
+    let report = if args.local { here(args, global)? } else { there(args, global)? };
+    Ok(report.map(|mut report| {
+        report.seconds = begun.elapsed().as_secs_f64();
+        report.sort();
+        report
+    }))
 }
 
 fn show(report: &Report, global: &Global) -> Result<(), Error> {
@@ -155,10 +188,36 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> CallArgs {
 }
 
 fn here(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
-    let value = super::call::here(global, "check.run", names(args.target.iter().chain(&args.checks)))?;
+    let names = names(args.target.iter().chain(&args.checks));
+    let value = match args.options.timeout {
+        None => super::call::here(global, "check.run", names)?,
+        Some(seconds) => in_time(seconds, global.clone(), names)?,
+    };
     let mut report = Report::default();
     report.add(super::call::HERE, value);
     Ok(Some(report))
+}
+
+/// Each check has a time of its own; whoever asks may have less.
+fn in_time(seconds: u32, global: Global, names: CallArgs) -> Result<Value, Error> {
+    let (send, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(super::call::here(&global, "check.run", names)));
+    done.recv_timeout(Duration::from_secs(seconds.into())).unwrap_or_else(|_| {
+        end_children();
+        Err(Error::failed(format!("the checks did not end within {seconds} s"))
+            .hint("`timeout:` of a check gives it less time; -v shows which are slow"))
+    })
+}
+
+/// Plugins that still run end with us, and what they have started too: each has a process group.
+fn end_children() {
+    let text = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let text = text.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    for child in text.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()) {
+        if let Some(child) = child.parse().ok().filter(|pid: &i32| *pid > 1).map(Pid::from_raw) {
+            let _ = killpg(child, Signal::SIGKILL);
+        }
+    }
 }
 
 /// `None`: there is nothing to report, for it goes on without us.

@@ -54,8 +54,11 @@ pub enum Command {
 
 impl Command {
     pub fn run(self, global: &Global) -> Outcome {
-        self.check_config_dir(global)?;
-        self.check_format(global)?;
+        let possible = self.check_config_dir(global).and_then(|()| self.check_format(global));
+        match (&self, possible) {
+            (Command::Check(_), Err(error)) => return check::unknown(&error, global),
+            (_, possible) => possible?,
+        }
         match self {
             Command::Run(args) => run::run(args, global),
             Command::Apply(args) => apply::run(args, global),
