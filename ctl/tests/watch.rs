@@ -112,8 +112,7 @@ fn a_terminal_of_any_size_is_filled_and_given_back() {
     terminal.resize(100, 60);
     terminal.shows("file 39");
     terminal.resize(40, 10);
-    terminal
-        .until("a small picture", |terminal| terminal.text().contains(MORE) && terminal.text().contains("CRITICAL"));
+    terminal.until("a small picture", |terminal| terminal.text().contains("more troubles on 1 host"));
     assert!(terminal.text().lines().count() <= 10 && !terminal.text().contains("file 39"), "{}", terminal.text());
     assert!(!terminal.text().contains("nobody"), "{}", terminal.text());
 
