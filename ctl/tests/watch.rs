@@ -120,7 +120,7 @@ fn a_terminal_of_any_size_is_filled_and_given_back() {
     terminal.until("the terminal back while it rests", Terminal::is_given_back);
     terminal.signal(Signal::SIGCONT);
     terminal.until("the terminal taken again", Terminal::is_taken);
-    terminal.shows(MORE);
+    terminal.shows("more troubles on 1 host");
 
     terminal.types("\x03");
     assert_eq!(terminal.ended().code(), Some(2), "as a plugin ends: CRITICAL");

@@ -213,10 +213,11 @@ impl<'a> View<'a> {
 
     /// Says it in the picture, where there is one.
     fn say(&mut self, text: &str) -> Result<(), Error> {
-        match self.canvas.is_some() {
-            true => self.draw(),
-            false => Ok(self.global.note(text)),
+        if self.canvas.is_some() {
+            return self.draw();
         }
+        self.global.note(text);
+        Ok(())
     }
 
     fn take(&mut self, page: CheckPage) {
