@@ -25,7 +25,7 @@ use serde_json::json;
 pub use config::{Configured, Source, configured, read, validate};
 pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS};
-pub use perf::Perf;
+pub use perf::{Perf, parse as figures};
 pub use range::{Range, Thresholds};
 pub use run::{GRACE, STUCK, run};
 pub use table::Table;

@@ -47,7 +47,16 @@ const MOST: usize = 256;
 /// What can be read of a line of figures; what cannot is left out.
 pub fn parse(text: &str) -> Vec<Perf> {
     let (mut found, mut rest) = (Vec::new(), text.trim_start());
-    while let Some((label, after)) = label(rest) {
+    while !rest.is_empty() {
+        let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let Some((label, after)) = label(rest) else {
+            // Without an equals sign there is no figure any more.
+            if !rest.starts_with('\'') {
+                break;
+            }
+            rest = rest[word..].trim_start();
+            continue;
+        };
         let end = after.find(char::is_whitespace).unwrap_or(after.len());
         found.extend(figure(label, &after[..end]));
         rest = after[end..].trim_start();
@@ -85,16 +94,28 @@ fn figure(label: String, text: &str) -> Option<Perf> {
     let first = parts.next()?;
     // Some locales write a comma.
     let first = first.replace(',', ".");
-    let digits = first.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(first.len());
     let (value, uom) = match first.as_str() {
         "U" => (None, String::new()),
-        _ => (Some(first[..digits].parse().ok()?), first[digits..].to_owned()),
+        _ => number(&first)?,
     };
     let mut text = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
     let (warn, crit) = (text(), text());
-    let mut number = || text()?.parse().ok();
-    let (min, max) = (number(), number());
+    let mut limit = || text()?.parse().ok().filter(|limit: &f64| limit.is_finite());
+    let (min, max) = (limit(), limit());
     (!label.is_empty()).then_some(Perf { label, value, uom, warn, crit, min, max })
+}
+
+/// A number, with an exponent as programs print what is very small, and the unit behind it.
+fn number(text: &str) -> Option<(Option<f64>, String)> {
+    let digits = |text: &str| text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')));
+    let mut end = digits(text).unwrap_or(text.len());
+    if let Some(exponent) = text[end..].strip_prefix(['e', 'E'])
+        && exponent.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit())
+    {
+        end += 1 + digits(exponent).unwrap_or(exponent.len());
+    }
+    let value = text[..end].parse().ok().filter(|value: &f64| value.is_finite())?;
+    Some((Some(value), text[end..].to_owned()))
 }
 
 #[cfg(test)]

@@ -49,6 +49,10 @@ impl Check for Disk {
             Some(Paths::More(paths)) => paths.clone(),
             None => mounted(&text("/proc/self/mountinfo")?, &self.exclude),
         };
+        // What is asked for by name and is not there is as bad as a full one.
+        if let Some(path) = paths.iter().find(|path| !std::path::Path::new(path).exists()) {
+            return Ok(Found::new(Status::Critical, format!("{path} is not there")));
+        }
         let usages = paths.iter().map(|path| usage(path)).collect::<Result<Vec<_>, _>>()?;
         Ok(self.judge(&usages))
     }

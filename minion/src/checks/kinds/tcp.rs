@@ -58,7 +58,8 @@ pub fn connect(host: &str, port: u16, timeout: Duration) -> Result<TcpStream, St
 impl Check for Tcp {
     fn look(&self, scene: &Scene) -> Result<Found, String> {
         let (begun, place) = (Instant::now(), format!("{}:{}", self.host, self.port));
-        let talked = connect(&self.host, self.port, scene.timeout).and_then(|stream| self.talk(stream, &place));
+        let talked = connect(&self.host, self.port, scene.timeout)
+            .and_then(|stream| self.talk(stream, &place, begun + scene.timeout));
         if let Err(why) = talked {
             return Ok(Found::new(Status::Critical, why));
         }
@@ -74,15 +75,20 @@ impl Check for Tcp {
 }
 
 impl Tcp {
-    fn talk(&self, mut stream: TcpStream, place: &str) -> Result<(), String> {
+    /// Says and hears what is to be said until `end`, however often something comes.
+    fn talk(&self, mut stream: TcpStream, place: &str, end: Instant) -> Result<(), String> {
         let at = |error: std::io::Error| format!("{place}: {error}");
+        let silent = |_| format!("{place} does not say {:?}", self.expect.as_deref().unwrap_or_default());
         if let Some(text) = &self.send {
             stream.write_all(text.as_bytes()).map_err(at)?;
         }
         let Some(wanted) = &self.expect else { return Ok(()) };
         let (mut came, mut piece) = (Vec::new(), [0; 512]);
         while came.len() < BANNER {
-            let length = stream.read(&mut piece).map_err(|_| format!("{place} does not say {wanted:?}"))?;
+            // A time-out of nothing would be none at all.
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            stream.set_read_timeout(Some(left)).map_err(at)?;
+            let length = stream.read(&mut piece).map_err(silent)?;
             came.extend_from_slice(&piece[..length]);
             if String::from_utf8_lossy(&came).contains(wanted.as_str()) {
                 return Ok(());
