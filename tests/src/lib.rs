@@ -6,6 +6,7 @@
 //! * [`process::Daemon`] is one such process; it dies with the test, whatever happens to the test.
 //! * [`alone::Alone`] is a host without a master.
 //! * [`binary::ctl`] finds, or first builds, the binary under test.
+//! * [`booted::Booted`] is a throw-away copy of this machine with a systemd of its own.
 //! * [`bridge`] carries what `enemy` says over TCP to other transports.
 //! * [`enemy`] plays both roles of the protocol by hand, and badly.
 //! * [`wire::Wire`] is a connection on which anything can be said, of either transport.
@@ -18,6 +19,7 @@
 
 pub mod alone;
 pub mod binary;
+pub mod booted;
 pub mod bridge;
 pub mod enemy;
 pub mod fleet;
@@ -32,6 +34,7 @@ pub mod wait;
 pub mod wire;
 
 pub use alone::Alone;
+pub use booted::Booted;
 pub use fleet::{Fleet, Transport};
 pub use ran::Ran;
 

@@ -102,3 +102,16 @@ pub fn program(name: &str, package: &str) {
     let found = quietly("sh", &["-c", &format!("command -v {name}")]);
     assert!(found, "this test needs the program {name} (package {package})");
 }
+
+/// Packages of Debian's.
+///
+/// # Panics
+/// Where one is not installed.
+///
+/// ```no_run
+/// tests::needs::debian(&["nginx"]);
+/// ```
+pub fn debian(packages: &[&str]) {
+    let missing: Vec<_> = packages.iter().filter(|package| !quietly("dpkg", &["-s", package])).collect();
+    assert!(missing.is_empty(), "this test needs Debian's packages {missing:?}: `tests/run` installs them");
+}

@@ -12,9 +12,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use serde_json::{Map, Value, json};
-use tests::Alone;
+use tests::{Alone, Booted};
 
-use crate::{folder, machine::Booted};
+use crate::folder;
 
 /// How many packages there are to install, and as many to bring up to date or remove.
 const POOL: usize = 40;
@@ -216,7 +216,7 @@ impl Ground {
         alone.write("salt/files/deep/a", "a\n");
         alone.write("salt/files/deep/sub/b", "b\n");
         alone.write("salt/files/touch.sh", "#!/bin/sh\ntouch \"$1\"\n");
-        let booted = Booted::new(&alone, &folder().join("twins/boot.sh"));
+        let booted = Booted::new(&alone);
         alone.wrap = booted.wrap();
         let ground = Self { alone, booted, states: 0 };
         ground.shell(PREPARE);

@@ -6,7 +6,6 @@
 //! packages and services, and run in a machine of their own each.
 
 mod converge;
-mod machine;
 mod trials;
 
 use std::{
@@ -19,9 +18,8 @@ use std::{
     },
 };
 
-use machine::Booted;
 use serde_json::{Map, Value, json};
-use tests::{Alone, alone};
+use tests::{Alone, Booted, alone};
 
 const STEPS: [(&str, bool); 4] = [("test", true), ("first", false), ("second", false), ("test again", true)];
 /// What differs from run to run, and what is ours alone.
@@ -63,7 +61,7 @@ impl Twin {
         alone.write("pillar/top.sls", "base: {'*': [p]}\n");
         alone.write("pillar/p.sls", &read("twins/pillar.yaml"));
         alone.shell(&format!("cp -r {} {}", folder().join("twins/files").display(), alone.at("salt")));
-        let booted = own.then(|| Booted::new(&alone, &folder().join("twins/boot.sh")));
+        let booted = own.then(|| Booted::new(&alone));
         alone.wrap = booted.as_ref().map(Booted::wrap).unwrap_or_default();
         for line in said(&text, "before") {
             match &booted {

@@ -7,15 +7,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tests::{Alone, process::Running, wait};
+use tests::{Alone, Booted, process::Running, wait};
 
-use crate::{folder, machine::Booted};
+use crate::folder;
 
 /// A host in a machine of its own, and that.
 fn machine(config: &str) -> (Alone, Booted) {
     let mut alone = Alone::new(config);
     alone.shell(&format!("cp -r {} {}", folder().join("twins/files").display(), alone.at("salt")));
-    let booted = Booted::new(&alone, &folder().join("twins/boot.sh"));
+    let booted = Booted::new(&alone);
     alone.wrap = booted.wrap();
     (alone, booted)
 }

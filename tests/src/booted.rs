@@ -1,21 +1,21 @@
 //! A throw-away machine with users, package sources and a systemd of its own, as
 //! `conformance/twins/boot.sh` makes it of this one.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
-use tests::{
+use crate::{
     Alone, binary,
     process::{Running, Signal},
     wait::{self, secs},
 };
 
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/twins/boot.sh");
+
 /// What commands find there: nothing of whoever runs the tests.
 const BARE: [&str; 5] =
     ["env", "-i", "HOME=/root", "SHELL=/bin/sh", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 
+/// Such a machine, until this is dropped.
 pub struct Booted {
     boot: Option<Running>,
     init: String,
@@ -25,10 +25,13 @@ pub struct Booted {
 
 impl Booted {
     /// A machine that sees the folders of `alone`, and `ctl`.
-    pub fn new(alone: &Alone, script: &Path) -> Self {
+    ///
+    /// # Panics
+    /// Without root, overlayfs or systemd.
+    pub fn new(alone: &Alone) -> Self {
         let folder = tempfile::Builder::new().prefix("booted").tempdir().expect("a temporary folder can be made");
         let mut command = Command::new("bash");
-        command.arg(script).arg(folder.path()).arg(alone.path("")).arg(binary::ctl());
+        command.arg(SCRIPT).arg(folder.path()).arg(alone.path("")).arg(binary::ctl());
         let boot = Running::start(command);
         let init = wait::until(secs(30), "a machine (it needs root, overlayfs and systemd)", || {
             std::fs::read_to_string(folder.path().join("init")).ok()
@@ -47,6 +50,9 @@ impl Booted {
     }
 
     /// What a shell command prints there.
+    ///
+    /// # Panics
+    /// Without nsenter.
     pub fn shell(&self, place: &str, line: &str) -> String {
         let wrap = self.wrap();
         let mut command = Command::new(&wrap[0]);
