@@ -2,11 +2,13 @@
 //! targets. `tests/tests/fuzz_bodies.rs` runs the same ones on every change, for a moment; `run`
 //! beside this runs them under libFuzzer, for as long as one likes.
 
+mod checks;
 mod compiler;
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
+pub use checks::checks;
 pub use compiler::{sls, template, yaml};
 use proto::{
     Publish, Request, Return, Value,

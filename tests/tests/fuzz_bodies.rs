@@ -109,6 +109,11 @@ proptest! {
     }
 
     #[test]
+    fn thresholds_and_figures(text in prop_oneof![figures(), r"[@~:.0-9eKMs%-]{0,12}", r"[ '=;:@~.,0-9a-eUs%\n-]{0,60}"]) {
+        bodies::checks(text.as_bytes());
+    }
+
+    #[test]
     fn jobs(bytes in prop_oneof![vec(any::<u8>(), 0..2000), damaged()]) {
         bodies::job(&bytes);
     }
@@ -154,6 +159,15 @@ fn changed(lines: &'static str) -> impl Strategy<Value = String> {
         }
         signs.concat()
     })
+}
+
+/// What plugins print behind their bars, in any order.
+fn figures() -> impl Strategy<Value = String> {
+    let words = [
+        "'a b'", "/var", "=", "''", "'", "12.5", "-1", "1e-05", "U", "%", "KB", ";", "@10:20", "~:5", "1,5", " ", "\n",
+        "ü",
+    ];
+    vec(prop::sample::select(words.to_vec()), 0..24).prop_map(|words| words.concat())
 }
 
 /// Words of the target language, in any order.
