@@ -10,6 +10,7 @@ mod hosts;
 mod jobs;
 mod keys;
 mod load;
+mod metrics;
 mod mongodb;
 mod newcomer;
 mod operators;
