@@ -193,7 +193,7 @@ fn our_checks_find_what_debians_plugins_find() {
     let of = |status: &str| spread.values().filter_map(|statuses| statuses.get(status)).sum::<usize>();
     let counts = STATUSES.map(of);
     eprintln!("{} cases, {} differ: {spread:?}", found.len(), listed.len());
-    assert!(counts.iter().all(|count| *count >= 15), "each status is seen often enough: {counts:?}");
+    assert!(counts.iter().all(|count| *count >= 10), "each status is seen often enough: {counts:?}");
 }
 
 #[test]
