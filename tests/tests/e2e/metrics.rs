@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{
     Fleet, Transport, needs,
     wait::{self, secs},
