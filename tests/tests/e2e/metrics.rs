@@ -52,6 +52,9 @@ rows = [[f.name, f.type, f.documentation, [[s.name, s.labels, s.value] for s in 
 print(json.dumps(rows))
 "#;
 
+/// Its name, its labels, its value.
+type Sample = (String, BTreeMap<String, String>, f64);
+
 /// The value of each sample, by its name and labels.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
@@ -59,8 +62,7 @@ type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 fn parsed(module: &str, text: &str) -> (BTreeMap<String, String>, Samples) {
     let mut python = Command::new(needs::python_with("prometheus_client"));
     python.args(["-c", FAMILIES, module]);
-    let rows: Vec<(String, String, String, Vec<(String, BTreeMap<String, String>, f64)>)> =
-        serde_json::from_str(&read_by(python, text)).unwrap();
+    let rows: Vec<(String, String, String, Vec<Sample>)> = serde_json::from_str(&read_by(python, text)).unwrap();
     let mut samples = Samples::new();
     for (name, _, help, all) in &rows {
         assert!(!help.is_empty(), "{name} says what it is");
