@@ -1,5 +1,29 @@
 //! `git.*`: repositories, by the program `git`. Salt's `modules/git.py`.
 
+/// A row of the table: what it does in a repository (`cwd`), or `anywhere`. Its own parameters stand before
+/// those that all have; `; NAMED` takes more.
+macro_rules! git {
+    ($name:literal, $effect:ident, [$($own:expr),* $(; $named:expr)?], $call:expr, $doc:literal $(,)?) => {
+        git!($name, $effect, anywhere [$crate::exec::bind::need("cwd") $(, $own)* $(; $named)?], $call, $doc)
+    };
+    ($name:literal, $effect:ident, anywhere [$($own:expr),* $(; $named:expr)?], $call:expr, $doc:literal $(,)?) => {
+        $crate::exec::bind::row!(
+            $name,
+            $effect,
+            [
+                $($own,)*
+                $crate::exec::bind::with("user", "None"),
+                $crate::exec::bind::with("password", "None"),
+                $crate::exec::bind::with("ignore_retcode", "False"),
+                $crate::exec::bind::with("output_encoding", "None"),
+                $($named)?
+            ],
+            $call,
+            $doc
+        )
+    };
+}
+
 mod compare;
 mod config;
 mod refs;

@@ -27,41 +27,22 @@ pub static TABLE: &[Function] = &[
         "Shows what differs between revisions, or from what is checked out.\n\n    \
          ctl run '*' git.diff /srv/repo main feature paths=src"
     ),
-    row!(
+    git!(
         "git.merge_base",
         Reads,
         [
-            need("cwd"),
-            with("refs", "None"),
-            with("octopus", "False"),
-            with("is_ancestor", "False"),
-            with("independent", "False"),
-            with("fork_point", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None"),
-            NAMED
+            with("refs", "None"), with("octopus", "False"), with("is_ancestor", "False"),
+            with("independent", "False"), with("fork_point", "None"), with("opts", "''"),
+            with("git_opts", "''"); NAMED
         ],
         merge_base,
         "Gives the revision that others have in common; with `is_ancestor` whether the first is among those before the \
          second.\n\n    ctl run '*' git.merge_base /srv/repo main,feature"
     ),
-    row!(
+    git!(
         "git.merge_tree",
         Reads,
-        [
-            need("cwd"),
-            need("ref1"),
-            need("ref2"),
-            with("base", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("ref1"), need("ref2"), with("base", "None")],
         |context, bound| {
             let refs = [bound.need_text("ref1")?, bound.need_text("ref2")?];
             let base = match bound.text("base")? {
@@ -76,20 +57,10 @@ pub static TABLE: &[Function] = &[
         },
         "Shows what a merge of two revisions would do.\n\n    ctl run '*' git.merge_tree /srv/repo main feature"
     ),
-    row!(
+    git!(
         "git.symbolic_ref",
         Writes,
-        [
-            need("cwd"),
-            need("ref"),
-            with("value", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("ref"), with("value", "None"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| said(context, bound, "symbolic-ref", |words| {
             let mut given = Vec::new();
             options(bound, &mut given)?;

@@ -4,89 +4,47 @@ use proto::{Map, Value};
 use states::{CallError, Context, Function};
 
 use super::{git, said, told};
-use crate::exec::bind::{Bound, NAMED, need, row, text_of, truth, with};
+use crate::exec::bind::{Bound, NAMED, need, text_of, truth, with};
 
 pub static TABLE: &[Function] = &[
-    row!(
+    git!(
         "git.config_get",
         Reads,
-        [
-            need("key"),
-            with("cwd", "None"),
-            with("all", "False"),
-            with("global", "False"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        anywhere [need("key"), with("cwd", "None"), with("all", "False"), with("global", "False")],
         config_get,
         "Gives a value of the configuration; null if there is none.\n\n    ctl run '*' git.config_get user.email /srv/repo"
     ),
-    row!(
+    git!(
         "git.config_get_regexp",
         Reads,
-        [
-            need("key"),
-            with("value_regex", "None"),
-            with("cwd", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None"),
-            NAMED
-        ],
+        anywhere [need("key"), with("value_regex", "None"), with("cwd", "None"); NAMED],
         config_get_regexp,
         "Shows the values of the configuration whose names match a pattern.\n\n    \
          ctl run '*' git.config_get_regexp '^user\\.' cwd=/srv/repo"
     ),
-    row!(
+    git!(
         "git.config_get_regex",
         Reads,
-        [
-            need("key"),
-            with("value_regex", "None"),
-            with("cwd", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None"),
-            NAMED
-        ],
+        anywhere [need("key"), with("value_regex", "None"), with("cwd", "None"); NAMED],
         config_get_regexp,
         "The same as `git.config_get_regexp`.\n\n    ctl run '*' git.config_get_regex '^user\\.' cwd=/srv/repo"
     ),
-    row!(
+    git!(
         "git.config_set",
         Writes,
-        [
-            need("key"),
-            with("value", "None"),
-            with("multivar", "None"),
-            with("cwd", "None"),
-            with("add", "False"),
-            with("global", "False"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+        anywhere [
+            need("key"), with("value", "None"), with("multivar", "None"), with("cwd", "None"), with("add", "False"),
+            with("global", "False")
         ],
         config_set,
         "Sets a value of the configuration, and lists what it is then.\n\n    ctl run '*' git.config_set user.email me@example.org /srv/repo"
     ),
-    row!(
+    git!(
         "git.config_unset",
         Writes,
-        [
-            need("key"),
-            with("value_regex", "None"),
-            with("cwd", "None"),
-            with("all", "False"),
-            with("global", "False"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+        anywhere [
+            need("key"), with("value_regex", "None"), with("cwd", "None"), with("all", "False"),
+            with("global", "False")
         ],
         config_unset,
         "Takes a value out of the configuration.\n\n    ctl run '*' git.config_unset user.email cwd=/srv/repo"

@@ -4,22 +4,13 @@ use proto::Value;
 use states::{CallError, Context, Function};
 
 use super::{both, options, rev, said, split};
-use crate::exec::bind::{Bound, need, row, text_of, with};
+use crate::exec::bind::{Bound, need, text_of, with};
 
 pub static TABLE: &[Function] = &[
-    row!(
+    git!(
         "git.branch",
         Writes,
-        [
-            need("cwd"),
-            with("name", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("name", "None"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| {
             said(context, bound, "branch", |words| {
                 options(bound, words)?;
@@ -30,83 +21,47 @@ pub static TABLE: &[Function] = &[
         },
         "Makes, renames or removes a branch.\n\n    ctl run '*' git.branch /srv/repo feature"
     ),
-    row!(
+    git!(
         "git.current_branch",
         Reads,
-        [
-            need("cwd"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [],
         |context, bound| said(context, bound, "rev-parse", |words| {
             words.extend(["--abbrev-ref", "HEAD"].map(str::to_owned));
             Ok(())
         }),
         "Names the branch that is checked out.\n\n    ctl run '*' git.current_branch /srv/repo"
     ),
-    row!(
+    git!(
         "git.describe",
         Reads,
-        [
-            need("cwd"),
-            with("rev", "'HEAD'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "'HEAD'")],
         |context, bound| said(context, bound, "describe", |words| {
             words.extend(["--always".into(), rev(bound, "HEAD")?]);
             Ok(())
         }),
         "Describes a revision by the tags before it.\n\n    ctl run '*' git.describe /srv/repo"
     ),
-    row!(
+    git!(
         "git.list_branches",
         Reads,
-        [
-            need("cwd"),
-            with("remote", "False"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("remote", "False")],
         |context, bound| {
             let refs = if bound.flag("remote", false) { "refs/remotes/" } else { "refs/heads/" };
             listed(context, bound, refs)
         },
         "Lists the branches.\n\n    ctl run '*' git.list_branches /srv/repo"
     ),
-    row!(
+    git!(
         "git.list_tags",
         Reads,
-        [
-            need("cwd"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [],
         |context, bound| listed(context, bound, "refs/tags/"),
         "Lists the tags.\n\n    ctl run '*' git.list_tags /srv/repo"
     ),
-    row!(
+    git!(
         "git.merge",
         Writes,
-        [
-            need("cwd"),
-            with("rev", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("identity", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "None"), with("opts", "''"), with("git_opts", "''"), with("identity", "None")],
         |context, bound| said(context, bound, "merge", |words| {
             options(bound, words)?;
             words.extend(bound.text("rev")?);
@@ -114,19 +69,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Merges a revision.\n\n    ctl run '*' git.merge /srv/repo upstream/main"
     ),
-    row!(
+    git!(
         "git.rebase",
         Writes,
-        [
-            need("cwd"),
-            with("rev", "'master'"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "'master'"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| said(context, bound, "rebase", |words| {
             options(bound, words)?;
             if words.iter().any(|word| word == "-i" || word == "--interactive") {
@@ -137,19 +83,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Rebases the branch.\n\n    ctl run '*' git.rebase /srv/repo main"
     ),
-    row!(
+    git!(
         "git.rev_parse",
         Reads,
-        [
-            need("cwd"),
-            with("rev", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "None"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| said(context, bound, "rev-parse", |words| {
             options(bound, words)?;
             words.extend(bound.text("rev")?);
@@ -157,18 +94,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Asks `git rev-parse`.\n\n    ctl run '*' git.rev_parse /srv/repo HEAD"
     ),
-    row!(
+    git!(
         "git.revision",
         Reads,
-        [
-            need("cwd"),
-            with("rev", "'HEAD'"),
-            with("short", "False"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "'HEAD'"), with("short", "False")],
         |context, bound| said(context, bound, "rev-parse", |words| {
             words.extend(bound.flag("short", false).then(|| "--short".to_owned()));
             words.push(rev(bound, "HEAD")?);
@@ -176,21 +105,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Gives the hash of a revision.\n\n    ctl run '*' git.revision /srv/repo main"
     ),
-    row!(
+    git!(
         "git.tag",
         Writes,
-        [
-            need("cwd"),
-            need("name"),
-            with("ref", "'HEAD'"),
-            with("message", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("name"), with("ref", "'HEAD'"), with("message", "None"), with("opts", "''"), with("git_opts", "''")],
         tag,
         "Makes or removes a tag.\n\n    ctl run '*' git.tag /srv/repo v1.0"
     ),

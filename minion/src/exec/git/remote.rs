@@ -10,11 +10,10 @@ use super::{git, options, refuse, run, said, told, words_of};
 use crate::exec::bind::{Bound, NAMED, need, row, text_of, with};
 
 pub static TABLE: &[Function] = &[
-    row!(
+    git!(
         "git.clone",
         Writes,
         [
-            need("cwd"),
             with("url", "None"),
             with("name", "None"),
             with("opts", "''"),
@@ -22,11 +21,7 @@ pub static TABLE: &[Function] = &[
             with("identity", "None"),
             with("https_user", "None"),
             with("https_pass", "None"),
-            with("saltenv", "'base'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+            with("saltenv", "'base'")
         ],
         clone,
         "Clones a repository.\n\n    ctl run '*' git.clone /srv/repo https://example.org/repo.git"
@@ -52,59 +47,34 @@ pub static TABLE: &[Function] = &[
         "Fetches what a remote repository has that is new, and shows which branches and tags that are.\n\n    \
          ctl run '*' git.fetch /srv/repo origin"
     ),
-    row!(
+    git!(
         "git.ls_remote",
         Runs,
-        [
-            with("cwd", "None"),
-            with("remote", "'origin'"),
-            with("ref", "None"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("identity", "None"),
-            with("https_user", "None"),
-            with("https_pass", "None"),
-            with("saltenv", "'base'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+        anywhere [
+            with("cwd", "None"), with("remote", "'origin'"), with("ref", "None"), with("opts", "''"),
+            with("git_opts", "''"), with("identity", "None"), with("https_user", "None"), with("https_pass", "None"),
+            with("saltenv", "'base'")
         ],
         ls_remote,
         "Lists what a remote repository has, by name.\n\n    ctl run '*' git.ls_remote /srv/repo origin main"
     ),
-    row!(
+    git!(
         "git.pull",
         Writes,
-        [
-            need("cwd"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("identity", "None"),
-            with("saltenv", "'base'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("opts", "''"), with("git_opts", "''"), with("identity", "None"), with("saltenv", "'base'")],
         |context, bound| said(context, bound, "pull", |words| options(bound, words)),
         "Fetches and merges.\n\n    ctl run '*' git.pull /srv/repo opts='--rebase origin main'"
     ),
-    row!(
+    git!(
         "git.push",
         Writes,
         [
-            need("cwd"),
             with("remote", "None"),
             with("ref", "None"),
             with("opts", "''"),
             with("git_opts", "''"),
             with("identity", "None"),
-            with("saltenv", "'base'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+            with("saltenv", "'base'")
         ],
         |context, bound| said(context, bound, "push", |words| {
             options(bound, words)?;
@@ -155,32 +125,17 @@ pub static TABLE: &[Function] = &[
         "Gives a remote repository its address, and shows it then.\n\n    \
          ctl run '*' git.remote_set /srv/repo https://example.org/repo.git"
     ),
-    row!(
+    git!(
         "git.remotes",
         Reads,
-        [
-            need("cwd"),
-            with("redact_auth", "True"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("redact_auth", "True")],
         |context, bound| remotes(context, bound).map(Value::Object),
         "Lists the remote repositories.\n\n    ctl run '*' git.remotes /srv/repo"
     ),
-    row!(
+    git!(
         "git.remote_get",
         Reads,
-        [
-            need("cwd"),
-            with("remote", "'origin'"),
-            with("redact_auth", "True"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("remote", "'origin'"), with("redact_auth", "True")],
         remote_get,
         "Shows a remote repository.\n\n    ctl run '*' git.remote_get /srv/repo origin"
     ),

@@ -9,57 +9,36 @@ use super::{options, refuse, rev, run, said, told, words_of};
 use crate::exec::bind::{Bound, need, row, text_of, with};
 
 pub static TABLE: &[Function] = &[
-    row!(
+    git!(
         "git.archive",
         Writes,
-        [
-            need("cwd"),
-            need("output"),
-            with("rev", "'HEAD'"),
-            with("prefix", "None"),
-            with("git_opts", "''"),
-            with("format", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("output"), with("rev", "'HEAD'"), with("prefix", "None"), with("git_opts", "''"), with("format", "None")],
         archive,
         "Packs a revision into an archive.\n\n    ctl run '*' git.archive /srv/repo /tmp/repo.tar"
     ),
-    row!(
+    git!(
         "git.init",
         Writes,
         [
-            need("cwd"),
             with("bare", "False"),
             with("template", "None"),
             with("separate_git_dir", "None"),
             with("shared", "None"),
             with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+            with("git_opts", "''")
         ],
         init,
         "Makes a repository.\n\n    ctl run '*' git.init /srv/repo bare=True"
     ),
-    row!(
+    git!(
         "git.submodule",
         Writes,
         [
-            need("cwd"),
             need("command"),
             with("opts", "''"),
             with("git_opts", "''"),
             with("identity", "None"),
-            with("saltenv", "'base'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+            with("saltenv", "'base'")
         ],
         |context, bound| said(context, bound, "submodule", |words| {
             words.push(bound.need_text("command")?);

@@ -5,22 +5,13 @@ use serde_json::json;
 use states::{CallError, Context, Function};
 
 use super::{both, options, said};
-use crate::exec::bind::{Bound, need, row, text_of, with};
+use crate::exec::bind::{Bound, need, text_of, with};
 
 pub static TABLE: &[Function] = &[
-    row!(
+    git!(
         "git.add",
         Writes,
-        [
-            need("cwd"),
-            need("filename"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("filename"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| said(context, bound, "add", |words| {
             words.push("--verbose".into());
             options(bound, words)?;
@@ -29,37 +20,17 @@ pub static TABLE: &[Function] = &[
         }),
         "Stages a file.\n\n    ctl run '*' git.add /srv/repo foo.py"
     ),
-    row!(
+    git!(
         "git.checkout",
         Writes,
-        [
-            need("cwd"),
-            with("rev", "None"),
-            with("force", "False"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("rev", "None"), with("force", "False"), with("opts", "''"), with("git_opts", "''")],
         checkout,
         "Checks a revision out.\n\n    ctl run '*' git.checkout /srv/repo main"
     ),
-    row!(
+    git!(
         "git.commit",
         Writes,
-        [
-            need("cwd"),
-            need("message"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("filename", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("message"), with("opts", "''"), with("git_opts", "''"), with("filename", "None")],
         |context, bound| said(context, bound, "commit", |words| {
             words.extend(["-m".into(), bound.need_text("message")?]);
             options(bound, words)?;
@@ -68,17 +39,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Commits what is staged.\n\n    ctl run '*' git.commit /srv/repo 'The message'"
     ),
-    row!(
+    git!(
         "git.discard_local_changes",
         Writes,
-        [
-            need("cwd"),
-            with("path", "'.'"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("path", "'.'")],
         |context, bound| {
             let path = bound.text("path")?.unwrap_or_else(|| ".".into());
             both(context, bound, "checkout", |words| {
@@ -88,35 +52,17 @@ pub static TABLE: &[Function] = &[
         },
         "Undoes changes that are not committed.\n\n    ctl run '*' git.discard_local_changes /srv/repo"
     ),
-    row!(
+    git!(
         "git.reset",
         Writes,
-        [
-            need("cwd"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("identity", "None"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("opts", "''"), with("git_opts", "''"), with("identity", "None")],
         |context, bound| said(context, bound, "reset", |words| options(bound, words)),
         "Resets the branch.\n\n    ctl run '*' git.reset /srv/repo opts='--hard origin/main'"
     ),
-    row!(
+    git!(
         "git.rm",
         Writes,
-        [
-            need("cwd"),
-            need("filename"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [need("filename"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| said(context, bound, "rm", |words| {
             options(bound, words)?;
             words.extend(["--".into(), bound.need_text("filename")?]);
@@ -124,19 +70,10 @@ pub static TABLE: &[Function] = &[
         }),
         "Removes a file from the repository.\n\n    ctl run '*' git.rm /srv/repo foo.py"
     ),
-    row!(
+    git!(
         "git.stash",
         Writes,
-        [
-            need("cwd"),
-            with("action", "'save'"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [with("action", "'save'"), with("opts", "''"), with("git_opts", "''")],
         |context, bound| {
             let action = bound.text("action")?.unwrap_or_else(|| "save".into());
             said(context, bound, "stash", |words| {
@@ -146,16 +83,10 @@ pub static TABLE: &[Function] = &[
         },
         "Puts changes aside, or takes them up again.\n\n    ctl run '*' git.stash /srv/repo pop"
     ),
-    row!(
+    git!(
         "git.status",
         Reads,
-        [
-            need("cwd"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
-        ],
+        [],
         status,
         "Shows what is changed and not committed.\n\n    ctl run '*' git.status /srv/repo"
     ),

@@ -36,42 +36,26 @@ pub static TABLE: &[Function] = &[
         "Shows the working trees of a repository: those that are there, with `stale` those that are gone, with `all` \
          both.\n\n    ctl run '*' git.list_worktrees /srv/repo all=True"
     ),
-    row!(
+    git!(
         "git.worktree_add",
         Writes,
         [
-            need("cwd"),
-            need("worktree_path"),
-            with("ref", "None"),
-            with("reset_branch", "None"),
-            with("force", "None"),
-            with("detach", "False"),
-            with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None"),
-            NAMED
+            need("worktree_path"), with("ref", "None"), with("reset_branch", "None"), with("force", "None"),
+            with("detach", "False"), with("opts", "''"), with("git_opts", "''"); NAMED
         ],
         add,
         "Checks a revision out into a working tree of its own.\n\n    \
          ctl run '*' git.worktree_add /srv/repo ../fix ref=origin/main branch=fix"
     ),
-    row!(
+    git!(
         "git.worktree_prune",
         Writes,
         [
-            need("cwd"),
             with("dry_run", "False"),
             with("verbose", "True"),
             with("expire", "None"),
             with("opts", "''"),
-            with("git_opts", "''"),
-            with("user", "None"),
-            with("password", "None"),
-            with("ignore_retcode", "False"),
-            with("output_encoding", "None")
+            with("git_opts", "''")
         ],
         |context, bound| {
             let output = git(context, bound, "worktree", true, |words| {
