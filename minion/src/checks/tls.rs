@@ -156,22 +156,24 @@ pub mod tests {
     use std::{
         io::{Read, Write},
         net::TcpListener,
+        sync::LazyLock,
     };
 
     use rustls::{ServerConfig, ServerConnection, pki_types::PrivateKeyDer};
 
     use super::*;
 
-    /// A certificate of `localhost` that nobody has signed but itself, and its key; both are of no other use.
-    pub const CERTIFICATE: &str = include_str!("testdata/localhost.pem");
-    const KEY: &str = include_str!("testdata/localhost.key");
+    /// A certificate of `localhost` that nobody has signed but itself.
+    pub static CERTIFICATE: LazyLock<String> = LazyLock::new(|| MADE.cert.pem());
+    static MADE: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> =
+        LazyLock::new(|| rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap());
 
     /// A server that answers each of so many connections with this text. Gives its port.
     pub fn server(answers: usize, text: &'static str) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let chain = CertificateDer::pem_slice_iter(CERTIFICATE.as_bytes()).map(Result::unwrap).collect();
-        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
+        let chain = vec![MADE.cert.der().clone()];
+        let key = PrivateKeyDer::try_from(MADE.signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -198,7 +200,7 @@ pub mod tests {
         let port = server(3, "");
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("ca.pem");
-        fs::write(&bundle, CERTIFICATE).unwrap();
+        fs::write(&bundle, &*CERTIFICATE).unwrap();
         let seen = |name: &str, bundle: Option<&PathBuf>| {
             let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
             let secured = secure(socket, name, bundle, Duration::from_secs(20)).unwrap();
