@@ -187,38 +187,29 @@ pub enum ToMinion {
         retry_after: u32,
     },
     /// `publish` is a signed [`Publish`](crate::Publish).
-    Publish {
-        seq: u64,
-        publish: Signed,
-    },
+    Publish { seq: u64, publish: Signed },
     /// Returns up to and with this one are on the master's disk.
-    Stored {
-        up_to: u64,
-    },
+    Stored { up_to: u64 },
     /// Bytes of returns granted since the connection began.
-    Credit {
-        bytes: u64,
-    },
+    Credit { bytes: u64 },
     /// Report on this job: run it on, send its return, or say `Unknown`.
-    Fate {
-        jid: JobId,
-    },
+    Fate { jid: JobId },
     Ping {
+        /// The master's clock, in microseconds since 1970.
         now: u64,
+        /// `now` of the minion's last heartbeat, and when it was heard by the master's clock; 0 before any: the
+        /// way there and back says how well the minion knows the master's clock.
+        #[serde(default)]
+        echo: u64,
+        #[serde(default)]
+        heard: u64,
     },
     /// All rows of its checks, please: the digest in its heartbeat is not that of the master's.
     Checks,
     /// A piece of the answer to question `id`, at most [`PART`](crate::question::PART) bytes.
-    Part {
-        id: u32,
-        bytes: Bytes,
-        last: bool,
-    },
+    Part { id: u32, bytes: Bytes, last: bool },
     /// Question `id` has no answer, or no more of it.
-    Failed {
-        id: u32,
-        why: Unanswered,
-    },
+    Failed { id: u32, why: Unanswered },
 }
 
 /// A [`Publish`](ToMinion::Publish) that is encoded once for all connections: only its number

@@ -94,10 +94,6 @@ pub trait Agent: Send + Sync {
     fn ask(&self, _question: proto::Question) -> Result<Vec<u8>, CallError> {
         Err(CallError::NoAgent)
     }
-    /// How far this host's clock is ahead of the master's, in microseconds; nothing without a master.
-    fn clock_offset(&self) -> Option<i64> {
-        None
-    }
     /// The job that is calling, where it is one of the bus's.
     fn jid(&self) -> Option<proto::JobId> {
         None

@@ -129,6 +129,8 @@ struct Connection {
     events_left: u32,
     /// It was asked for its checks since the last heartbeat.
     checks_asked: bool,
+    /// What its last heartbeat said of its clock, and when that was heard.
+    echo: (u64, u64),
     /// Questions that are being answered; they end with the connection.
     asked: JoinSet<()>,
     answers: Answers,
@@ -152,6 +154,7 @@ impl Connection {
             next_return: 1,
             events_left: EVENTS_PER_BEAT,
             checks_asked: false,
+            echo: (0, 0),
             asked: JoinSet::new(),
             answers: Answers { sender: sender.clone(), turn: Arc::new(Semaphore::new(1)) },
             sender,
@@ -201,7 +204,8 @@ impl Connection {
 
     async fn beat(&mut self, received: u64) -> Result<(), End> {
         self.room.beat(received)?;
-        self.say(ToMinion::Ping { now: clock::now() }).await
+        let (echo, heard) = self.echo;
+        self.say(ToMinion::Ping { now: clock::now(), echo, heard }).await
     }
 
     async fn say(&self, message: ToMinion) -> Result<(), End> {
@@ -281,6 +285,7 @@ impl Connection {
             FromMinion::Unknown { jid } => self.master.jobs.unknown(&self.id, jid).await,
             FromMinion::Ping { now: theirs, checks } => {
                 self.link.heard(now, Some(theirs));
+                self.echo = (theirs, now);
                 // Asked for once between two heartbeats of ours, however often it says so.
                 if self.master.checks.beat(&self.id, checks) && !std::mem::replace(&mut self.checks_asked, true) {
                     self.say(ToMinion::Checks).await?;

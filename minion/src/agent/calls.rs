@@ -11,7 +11,7 @@ use proto::{
 use states::{CallError, call::Agent};
 
 use super::{Inner, drift, lock};
-use crate::{checks::Drifts, job::Running};
+use crate::{checks::Drifts, clock::Offset, job::Running};
 
 /// The agent as one of its jobs sees it.
 pub struct JobAgent {
@@ -58,10 +58,6 @@ impl Agent for JobAgent {
         Ok(self.inner.stock().ask(question)?)
     }
 
-    fn clock_offset(&self) -> Option<i64> {
-        self.inner.clock.is_known().then(|| self.inner.clock.offset())
-    }
-
     fn cancelled(&self) -> bool {
         self.running.is_stopped()
     }
@@ -72,6 +68,11 @@ impl Agent for JobAgent {
 }
 
 impl JobAgent {
+    /// How far this host's clock is off the master's.
+    pub fn clock_offset(&self) -> Option<Offset> {
+        self.inner.clock.offset()
+    }
+
     /// Whom to ask for drift, where checks run on their intervals.
     pub fn drifts(&self) -> Option<Drifts> {
         drift::drifts(&self.inner)

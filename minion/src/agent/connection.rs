@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use proto::{
@@ -143,7 +143,7 @@ async fn once(inner: &Arc<Inner>) -> Ended {
         Err(ended) => return ended,
     };
     inner.counters.connections.fetch_add(1, Relaxed);
-    tracing::info!(master = %inner.config.master, id = %inner.config.id, offset_us = inner.clock.offset(), "connected");
+    tracing::info!(master = %inner.config.master, id = %inner.config.id, offset_us = inner.clock.offset().map(|offset| offset.likely), "connected");
     *lock(&inner.sender) = Some(sender.clone());
     inner.store.questions.connected({
         let sender = sender.clone();
@@ -198,6 +198,7 @@ async fn greet(inner: &Arc<Inner>, channel: Channel) -> Result<(Sender, Receiver
         let of_the_bus = ledger.all_running().into_iter().filter(|running| !running.is_own);
         (of_the_bus.map(|running| running.job.jid).collect(), ledger.pending_jids())
     };
+    let asked = Instant::now();
     let hello = Hello::Minion(Box::new(MinionHello {
         id: inner.config.id.clone(),
         version: crate::VERSION.into(),
@@ -212,7 +213,7 @@ async fn greet(inner: &Arc<Inner>, channel: Channel) -> Result<(Sender, Receiver
     let answer = timeout(patience, receiver.recv::<ToMinion>()).await;
     match answer.map_err(|_| Ended::Silent(patience.as_secs()))?? {
         Some(ToMinion::Welcome { now, fixed_grains }) => {
-            inner.clock.told(now);
+            inner.clock.answered(now, asked);
             inner.fix_grains(fixed_grains);
             Ok((sender, receiver, master))
         }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{Inner, connection::Ended, lock, run};
-use crate::{clock::local_now, job, spool::SpoolError};
+use crate::{job, spool::SpoolError};
 
 /// How long a publish waits for a return to acknowledge it …
 const ACK_AFTER: Duration = Duration::from_millis(50);
@@ -124,13 +124,10 @@ impl<'a> Connection<'a> {
             }
             ToMinion::Fate { jid } => self.fate(jid).await?,
             ToMinion::Checks => self.inner.tell_all_checks(),
-            ToMinion::Ping { now } => self.inner.clock.told(now),
+            ToMinion::Ping { now, echo, heard } => self.inner.clock.told(now, echo, heard),
             ToMinion::Part { id, bytes, last } => self.inner.store.questions.part(id, &bytes, last),
             ToMinion::Failed { id, why } => self.inner.store.questions.failed(id, why),
-            ToMinion::Welcome { now, fixed_grains } => {
-                self.inner.clock.told(now);
-                self.inner.fix_grains(fixed_grains);
-            }
+            ToMinion::Welcome { fixed_grains, .. } => self.inner.fix_grains(fixed_grains),
             ToMinion::Refused { why, retry_after } => {
                 return Err(Ended::Refused { why, retry_after: Duration::from_secs(retry_after.into()) });
             }
@@ -309,10 +306,10 @@ impl<'a> Connection<'a> {
             if silence > HEARTBEAT * DEAD_AFTER {
                 return Ended::Silent(silence);
             }
-            if let Err(error) = self
-                .sender
-                .try_send(Lane::Control, &FromMinion::Ping { now: local_now(), checks: self.inner.checks.digest() })
-                && error != NetError::Full
+            if let Err(error) = self.sender.try_send(
+                Lane::Control,
+                &FromMinion::Ping { now: self.inner.clock.asks(), checks: self.inner.checks.digest() },
+            ) && error != NetError::Full
             {
                 return error.into();
             }
