@@ -1,18 +1,21 @@
 //! Drift of this host, looked for by a process of its own that gives way to all else.
 //!
-//! What was found holds until a file that it was about changes, states have run here, or its interval
-//! is over.
+//! What was found holds while nothing changes that it was found by: the master's files, pillar and grains, the
+//! files of this host that were looked at, the services. What cannot be watched is looked at on the interval.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::Path,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use proto::{Args, Outcome};
+use serde::Deserialize;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     runtime::Handle,
@@ -24,19 +27,26 @@ use super::{Inner, lock, own, watching::random};
 use crate::{
     checks::{
         Configured, Drifts, Found, Source, Watcher,
-        drift::{Drift, NOTHING},
+        drift::{Drift, NOTHING, Seen},
     },
+    config::FileClient,
     turn,
 };
 
 /// After a change it is waited this long for others …
 const SOON: Duration = Duration::from_millis(500);
-/// … this long at most where nobody has asked for drift by name, since a whole fleet may just have been
-/// changed at once …
+/// … this long at most where states have run and nobody has asked for drift by name, since a whole fleet may
+/// just have been changed at once …
 const UNASKED: Duration = Duration::from_secs(20);
-/// … and this long, once many changes in a row have come to nothing.
+/// … and this long, and longer each time, once many changes in a row have come to nothing.
 const PATIENT: Duration = Duration::from_secs(30);
 const MANY: u32 = 10;
+/// However sure it is that nothing has changed, it is looked again after this long.
+const AT_LEAST: Duration = Duration::from_secs(3600);
+/// How often it is looked whether services have begun or ended: a few calls of the kernel.
+const SERVICES: Duration = Duration::from_secs(5);
+/// How long it is not read what happens in the folders, after something that does not matter.
+const BUSY: Duration = Duration::from_millis(250);
 /// How long states that are being applied are waited for, and how often it is looked.
 const APPLYING: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(500);
@@ -59,10 +69,6 @@ pub struct Desk {
 impl Desk {
     pub fn begin(&self) {
         let _ = self.runtime.set(Handle::current());
-    }
-
-    pub fn has_begun(&self) -> bool {
-        self.runtime.get().is_some()
     }
 
     /// Whether a top file has something for this host, as far as is known.
@@ -139,11 +145,64 @@ async fn ask(inner: &Arc<Inner>) -> Result<Option<Drift>, String> {
     let ret = own::run_own(inner, function, Args::default().with("low", true)).await;
     match (ret.outcome, &ret.value) {
         (Outcome::Ok, proto::Value::Null) => Ok(None),
-        (Outcome::Ok, value) => Drift::from_value(value).map(Some).ok_or_else(|| "it gave no answer".to_owned()),
+        (Outcome::Ok, value) => {
+            Drift::deserialize(value).map(Some).map_err(|error| format!("it gave no answer: {error}"))
+        }
         (_, value) => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             Err(text.lines().next().unwrap_or("it gave no reason").to_owned())
         }
+    }
+}
+
+/// Why it is looked again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Due,
+    /// Something of the host has changed.
+    Changed,
+    /// States have run here, or may have.
+    Applied,
+}
+
+/// What was found by a look, and what it holds for.
+struct Known {
+    found: Result<Option<Drift>, String>,
+    basis: Option<Basis>,
+    files: Option<AsyncFd<Watcher>>,
+    at: Instant,
+}
+
+/// What a look depends on besides this host.
+#[derive(PartialEq)]
+struct Basis {
+    tree: proto::Hash,
+    pillar: Option<Arc<proto::Map>>,
+    grains: Arc<proto::Map>,
+}
+
+impl Basis {
+    /// Nothing where the files lie on this host, or the master cannot be asked.
+    async fn now(inner: &Arc<Inner>) -> Option<Self> {
+        if inner.config.keys.file_client == FileClient::Local {
+            return None;
+        }
+        let (pillar, grains) = (lock(&inner.pillar).clone(), inner.grains());
+        let asking = inner.clone();
+        let tree = tokio::task::spawn_blocking(move || asking.stock().manifest(None).ok()).await.ok()??;
+        Some(Self { tree, pillar, grains })
+    }
+}
+
+impl Known {
+    fn seen(&self) -> Option<&Seen> {
+        Some(&self.found.as_ref().ok()?.as_ref()?.seen)
+    }
+
+    /// Whether nothing can have changed that would not have been noticed.
+    fn holds_by_itself(&self) -> bool {
+        let watched = self.files.as_ref().is_some_and(|files| files.get_ref().complete);
+        self.seen().is_some_and(|seen| watched && !seen.loose) && self.at.elapsed() < AT_LEAST
     }
 }
 
@@ -152,47 +211,84 @@ pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duratio
     let desk = &inner.checks.drift;
     inner.master_was_met().await;
     let mut due = Instant::now() + first;
-    let mut files: Option<AsyncFd<Watcher>> = None;
-    let (mut before, mut in_vain) = (None, 0);
+    let mut known: Option<Known> = None;
+    let mut in_vain = 0;
     loop {
-        let by_change = tokio::select! {
-            () = sleep_until(due) => false,
-            () = desk.applied.notified(), if before.is_some() => true,
-            () = changed(files.as_ref()) => true,
+        let why = tokio::select! {
+            () = sleep_until(due) => Why::Due,
+            () = desk.applied.notified(), if known.is_some() => Why::Applied,
+            () = changed(known.as_ref()) => Why::Changed,
         };
-        if by_change {
+        if why != Why::Due {
             desk.stale.store(true, SeqCst);
-            let patience = match check.source {
-                _ if in_vain >= MANY => PATIENT,
-                Source::Default => SOON + UNASKED.mul_f64(random()),
-                _ => SOON,
-            };
-            sleep(patience).await;
+            settle(inner, check, why, in_vain).await;
         }
         // Changes until now are seen by this look; those that come while it looks are not.
-        if let Some(files) = &files {
+        if let Some(files) = known.as_ref().and_then(|known| known.files.as_ref()) {
             let _ = files.get_ref().happened();
         }
-        let found = match timeout(check.timeout + APPLYING, refresh(inner)).await {
-            Ok(found) => found,
-            Err(_) => Err("it did not end in time".into()),
-        };
-        let again = files.as_ref().is_some_and(|files| files.get_ref().happened().unwrap_or(false));
-        match &found {
-            Ok(None) if check.source == Source::Default => inner.found_nothing(check),
-            Ok(drift) => inner.found(check, &shown(drift.as_ref())),
-            Err(why) => inner.found(check, &Found::unknown(why.clone())),
+        let basis = Basis::now(inner).await;
+        if why == Why::Due
+            && let Some(known) = known.as_ref().filter(|known| known.holds_by_itself())
+            && basis.is_some()
+            && known.basis == basis
+            && !desk.stale.load(SeqCst)
+        {
+            tell(inner, check, &known.found);
+        } else {
+            let now = look(inner, check, basis).await;
+            let same = known.as_ref().is_some_and(|known| known.found == now.found);
+            in_vain = if why != Why::Due && same { in_vain + 1 } else { 0 };
+            known = Some(now);
         }
-        in_vain = if by_change && before.as_ref() == Some(&found) { in_vain + 1 } else { 0 };
-        if let Ok(Some(drift)) = &found {
-            files = watcher(&drift.watch);
-        }
-        before = Some(found);
         due = Instant::now() + check.interval;
-        if again {
-            desk.applied();
-        }
     }
+}
+
+async fn look(inner: &Arc<Inner>, check: &Configured, basis: Option<Basis>) -> Known {
+    let (at, begun) = (Instant::now(), SystemTime::now());
+    let found = match timeout(check.timeout + APPLYING, refresh(inner)).await {
+        Ok(found) => found,
+        Err(_) => Err("it did not end in time".into()),
+    };
+    tell(inner, check, &found);
+    let mut known = Known { found, basis, files: None, at };
+    if let Some(seen) = known.seen() {
+        let files = watcher(&seen.watch);
+        if touched(&seen.watch, begun) {
+            inner.checks.drift.applied();
+        }
+        known.files = files;
+    }
+    known
+}
+
+fn tell(inner: &Inner, check: &Configured, found: &Result<Option<Drift>, String>) {
+    match found {
+        Ok(None) if check.source == Source::Default => inner.found_nothing(check),
+        Ok(drift) => inner.found(check, &shown(drift.as_ref())),
+        Err(why) => inner.found(check, &Found::unknown(why.clone())),
+    }
+}
+
+/// Whether one of these files was changed since `begun`, when they were not watched yet.
+fn touched(paths: &[String], begun: SystemTime) -> bool {
+    let since = begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = (since.as_secs() as i64, i64::from(since.subsec_nanos()));
+    let changed = |meta: fs::Metadata| (meta.ctime(), meta.ctime_nsec()) >= since;
+    paths.iter().any(|path| fs::symlink_metadata(path).is_ok_and(changed))
+}
+
+/// Waits until others have probably changed what they change now.
+async fn settle(inner: &Inner, check: &Configured, why: Why, in_vain: u32) {
+    sleep(SOON).await;
+    let by_states = why == Why::Applied || turn::holder(&inner.config.opts).is_some();
+    let patience = match check.source {
+        _ if in_vain >= MANY => check.interval.min(PATIENT * 2u32.saturating_pow((in_vain - MANY).min(8))),
+        Source::Default if by_states => UNASKED.mul_f64(random()),
+        _ => Duration::ZERO,
+    };
+    sleep(patience).await;
 }
 
 fn watcher(paths: &[String]) -> Option<AsyncFd<Watcher>> {
@@ -207,8 +303,28 @@ fn register(watcher: Watcher) -> io::Result<AsyncFd<Watcher>> {
     Ok(registered?)
 }
 
+/// Ends when something happened to what was looked at.
+async fn changed(known: Option<&Known>) {
+    let Some(known) = known else { return std::future::pending().await };
+    tokio::select! {
+        () = files_changed(known.files.as_ref()) => {}
+        () = services_changed(known.seen()) => {}
+    }
+}
+
+/// Ends when a service has begun or ended.
+async fn services_changed(seen: Option<&Seen>) {
+    let groups = seen.map_or(&[][..], |seen| &seen.groups);
+    if groups.is_empty() {
+        return std::future::pending().await;
+    }
+    while groups.iter().all(|(group, there)| Path::new(group).exists() == *there) {
+        sleep(SERVICES).await;
+    }
+}
+
 /// Ends when something happened to a file that is watched.
-async fn changed(files: Option<&AsyncFd<Watcher>>) {
+async fn files_changed(files: Option<&AsyncFd<Watcher>>) {
     let Some(files) = files else { return std::future::pending().await };
     loop {
         let happened = match files.readable().await {
@@ -223,7 +339,8 @@ async fn changed(files: Option<&AsyncFd<Watcher>>) {
             Ok(Ok(true)) => return,
             // Of no use any more.
             Ok(Ok(false) | Err(_)) => return std::future::pending().await,
-            Err(_) => {}
+            // Something else in these folders. Where that goes on all the time, it is not to cost much.
+            Err(_) => sleep(BUSY).await,
         }
     }
 }

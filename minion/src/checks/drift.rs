@@ -1,64 +1,41 @@
 //! Drift: what a highstate would change now. Nothing is changed for it, and no command of a state
 //! file is run: what cannot be known without running something is counted as unknown.
 
+mod guard;
+
 use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    collections::BTreeSet,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use proto::{Map, Value};
-use serde_json::json;
+use proto::Value;
+use serde::{Deserialize, Serialize};
 use states::{
-    CallError, Command, Context, Effect, Function, Look, Output, Stat,
-    call::Functions,
+    CallError, Command, Context, Look,
     compile::{Chunk, Compiler, Options},
-    look::{Download, Expected},
     run::{self, Row, Settings},
 };
 
+use self::guard::{Guard, Notes, Quiet};
 use super::{Found, Perf, Status};
-use crate::exec::bind::truth;
 
 /// State modules whose doing cannot be foretold, because it is that something is run.
 const RUNNERS: &[&str] = &["cmd", "event", "http", "module", "test"];
-/// Programs that only tell something. All else that a state would start is not started.
-const TELLERS: &[&str] = &[
-    "alternatives",
-    "apk",
-    "apt-cache",
-    "apt-mark",
-    "chkconfig",
-    "crontab",
-    "debconf-show",
-    "dnf",
-    "dpkg",
-    "dpkg-query",
-    "getent",
-    "localectl",
-    "lsattr",
-    "rc-status",
-    "rc-update",
-    "rpm",
-    "sysctl",
-    "systemctl",
-    "timedatectl",
-    "update-alternatives",
-];
-/// Paths that are watched, at most.
-const WATCHED: usize = 2048;
 /// States that one line names, and the lines below it.
 const NAMED: usize = 3;
 const LISTED: usize = 50;
 
+/// How long the service manager may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What is said where no top file has anything for this host.
 pub const NOTHING: &str = "no top file matches: nothing is declared of this host";
 
-/// What a highstate would do.
-#[derive(Debug, Default, Clone, PartialEq)]
+/// What a highstate would do, as it goes from the process that looked to the one that asked.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Drift {
     /// States that would change something, and those that would fail; each as
     /// `file.managed /etc/motd (motd.sls:3:5)`.
@@ -67,8 +44,20 @@ pub struct Drift {
     /// How many cannot be known, and how many there are in all.
     pub unknown: usize,
     pub states: usize,
-    /// Files that the states are about. With a slash at its end: all that lies in the folder.
+    /// Everything on this host that was looked at.
+    pub seen: Seen,
+}
+
+/// What drift was found by: where nothing of it changes, nothing else is found.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Files. With a slash at its end: all that lies in the folder.
     pub watch: Vec<String>,
+    /// Control groups of services, and whether they were there.
+    pub groups: Vec<(String, bool)>,
+    /// There is more, which cannot be watched.
+    pub loose: bool,
 }
 
 /// Looks what a highstate would change. Nothing, where no top file matches.
@@ -76,22 +65,64 @@ pub struct Drift {
 /// # Errors
 /// A tree that cannot be compiled, with all that is wrong with it.
 pub fn look(context: &Context<'_>) -> Result<Option<Drift>, CallError> {
-    let guard = Guard { under: context.look, refused: AtomicBool::new(false) };
-    let functions = Quiet(context.functions);
+    let notes = Notes::default();
+    let own = context.opts.get("root_dir").and_then(Value::as_str).unwrap_or("/var/lib/overstate").into();
+    let guard = Guard { under: context.look, notes: &notes, own };
+    let functions = Quiet { under: context.functions, notes: &notes };
     let quiet = Context { look: &guard, host: None, functions: &functions, progress: &|_| {}, ..context.copy() };
-    states::stack::deep(|| {
+    let found = states::stack::deep(|| -> Result<_, CallError> {
         let steps = Compiler::new(&quiet).low_of_top(&Options::default()).map_err(CallError::Problems)?;
         if steps.is_empty() {
             return Ok(None);
         }
         let drift = Mutex::new(Drift::default());
         let shown = |chunk: &Chunk, row: &Row| {
-            let refused = guard.refused.swap(false, Relaxed);
-            drift.lock().unwrap_or_else(PoisonError::into_inner).take(chunk, row, refused);
+            drift.lock().unwrap_or_else(PoisonError::into_inner).take(chunk, row, notes.refused());
         };
         run::run(&quiet, &steps, &Settings { test: true, ..Settings::default() }, &shown);
         Ok(Some(drift.into_inner().unwrap_or_else(PoisonError::into_inner)))
-    })
+    })?;
+    Ok(found.map(|drift| Drift { seen: Seen::of(notes, context.look), ..drift }))
+}
+
+impl Seen {
+    fn of(notes: Notes, look: &dyn Look) -> Self {
+        let (watch, units, loose) = notes.take();
+        match groups(look, &units) {
+            _ if units.is_empty() => Self { watch, groups: Vec::new(), loose },
+            Some(groups) => {
+                let now = |group: String| (Path::new(&group).exists(), group);
+                let groups = groups.into_iter().map(now).map(|(there, group)| (group, there)).collect();
+                Self { watch, groups, loose }
+            }
+            None => Self { watch, groups: Vec::new(), loose: true },
+        }
+    }
+}
+
+/// The folders of the control groups of these units: a service that runs has one, one that does not has none.
+/// Nothing where that does not hold for one of them.
+fn groups(look: &dyn Look, units: &[String]) -> Option<BTreeSet<String>> {
+    let root = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup"].into_iter().find(|root| Path::new(root).is_dir())?;
+    let words = ["systemctl", "show", "-p", "Id", "-p", "ActiveState", "-p", "ControlGroup", "--"];
+    let argv = words.into_iter().map(str::to_owned).chain(units.iter().cloned()).collect();
+    let said = look
+        .probe(&Command { argv, timeout: Some(PATIENCE), ..Command::default() })
+        .ok()
+        .filter(|output| output.code == 0)?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    said.split("\n\n").filter(|block| !block.trim().is_empty()).map(|block| group(root, block)).collect()
+}
+
+fn group(root: &str, block: &str) -> Option<String> {
+    let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    match (value("ControlGroup").filter(|group| !group.is_empty()), value("ActiveState")) {
+        (Some(group), _) => Some(format!("{root}{group}")),
+        // One that has ended well counts as active, and stopping it leaves no trace.
+        (None, Some("active" | "reloading")) => None,
+        // Most are made in this one.
+        (None, _) => Some(format!("{root}/system.slice/{}", value("Id")?)),
+    }
 }
 
 impl Drift {
@@ -105,8 +136,6 @@ impl Drift {
             Some(false) => self.failing.push(named(chunk)),
             None => self.differing.push(named(chunk)),
         }
-        let room = WATCHED.saturating_sub(self.watch.len());
-        self.watch.extend(watched(chunk).into_iter().take(room));
     }
 
     pub fn found(&self) -> Found {
@@ -139,140 +168,10 @@ impl Drift {
         let differing = Perf { crit: Some("0".into()), ..figure("differing", bad.len()) };
         found.with(differing).with(figure("unknown", self.unknown)).with(figure("states", self.states))
     }
-
-    /// As it goes from the process that looked to the one that asked.
-    pub fn to_value(&self) -> Value {
-        json!({
-            "differing": self.differing, "failing": self.failing, "unknown": self.unknown, "states": self.states,
-            "watch": self.watch,
-        })
-    }
-
-    pub fn from_value(value: &Value) -> Option<Self> {
-        let list = |key: &str| -> Option<Vec<String>> {
-            value.get(key)?.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
-        };
-        let number = |key: &str| value.get(key)?.as_u64().and_then(|number| usize::try_from(number).ok());
-        Some(Self {
-            differing: list("differing")?,
-            failing: list("failing")?,
-            unknown: number("unknown")?,
-            states: number("states")?,
-            watch: list("watch")?,
-        })
-    }
 }
 
 fn named(chunk: &Chunk) -> String {
     format!("{}.{} {} ({})", chunk.text("state"), chunk.text("fun"), chunk.text("name"), chunk.place)
-}
-
-/// Files whose change may be drift.
-fn watched(chunk: &Chunk) -> Vec<String> {
-    let name = chunk.text("name");
-    let fixed = |paths: &[&str]| paths.iter().map(ToString::to_string).collect();
-    match chunk.text("state") {
-        "file" if name.starts_with('/') => {
-            let whole = chunk.text("fun") == "recurse" || chunk.data.get("clean").is_some_and(truth);
-            let bare = name.trim_end_matches('/').to_owned();
-            if whole { vec![format!("{bare}/"), bare] } else { vec![bare] }
-        }
-        "user" => fixed(&["/etc/passwd", "/etc/shadow", "/etc/group"]),
-        "group" => fixed(&["/etc/group"]),
-        "host" => fixed(&["/etc/hosts"]),
-        "pkg" => fixed(&["/var/lib/dpkg/status"]),
-        "pkgrepo" => fixed(&["/etc/apt/sources.list", "/etc/apt/sources.list.d/"]),
-        "cron" => fixed(&["/var/spool/cron/crontabs/"]),
-        _ => Vec::new(),
-    }
-}
-
-/// Functions that templates call: those that run or change something are not there.
-struct Quiet<'a>(&'a dyn Functions);
-
-static REFUSED: Function = Function {
-    name: "check.refused",
-    doc: "",
-    params: &[],
-    effect: Effect::Reads,
-    call: |_, _| Err(CallError::failed("a template calls a function that runs something, which is not done for drift")),
-};
-
-impl Functions for Quiet<'_> {
-    fn find(&self, name: &str) -> Option<&'static Function> {
-        self.0.find(name).map(|found| if found.effect == Effect::Reads { found } else { &REFUSED })
-    }
-
-    fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
-        self.0.all()
-    }
-}
-
-/// The host, of which nothing is asked that would run a command of the state files.
-struct Guard<'a> {
-    under: &'a dyn Look,
-    refused: AtomicBool,
-}
-
-impl Guard<'_> {
-    fn may(&self, command: &Command) -> bool {
-        let program = command.argv.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
-        command.shell.is_none() && program.is_some_and(|program| TELLERS.contains(&program))
-    }
-}
-
-impl Look for Guard<'_> {
-    fn grains(&self) -> &Map {
-        self.under.grains()
-    }
-
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        self.under.read(path, limit)
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>> {
-        self.under.open(path)
-    }
-
-    fn download(&self, what: &Download, to: &Path) -> io::Result<()> {
-        self.under.download(what, to)
-    }
-
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.under.stat(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.under.list(path)
-    }
-
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        self.under.read_link(path)
-    }
-
-    fn which(&self, program: &str) -> Option<PathBuf> {
-        self.under.which(program)
-    }
-
-    fn probe(&self, command: &Command) -> io::Result<Output> {
-        if self.may(command) {
-            return self.under.probe(command);
-        }
-        self.refused.store(true, Relaxed);
-        Err(io::Error::new(io::ErrorKind::Unsupported, "nothing is run while drift is looked for"))
-    }
-
-    fn expects(&self, what: &Expected) -> bool {
-        self.under.expects(what)
-    }
-
-    fn expects_packages(&self) -> bool {
-        self.under.expects_packages()
-    }
-
-    fn expects_anything(&self) -> bool {
-        self.under.expects_anything()
-    }
 }
 
 #[cfg(test)]
@@ -281,7 +180,7 @@ mod tests {
 
     fn drift(differing: &[&str], unknown: usize) -> Drift {
         let differing = differing.iter().map(ToString::to_string).collect();
-        Drift { differing, unknown, states: 9, watch: vec!["/a".into()], ..Drift::default() }
+        Drift { differing, unknown, states: 9, ..Drift::default() }
     }
 
     #[test]
@@ -298,10 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn it_survives_the_way_between_processes() {
-        let drift = drift(&["a", "b"], 3);
-        assert_eq!(Drift::from_value(&drift.to_value()), Some(drift));
-        assert_eq!(Drift::from_value(&json!({"states": -1})), None);
-        assert_eq!(Drift::from_value(&Value::Null), None);
+    fn a_service_is_known_by_its_control_group() {
+        let group = |block: &str| group("/g", block);
+        let named = |path: &str| Some(path.to_owned());
+        assert_eq!(
+            group("Id=a.service\nControlGroup=/b.slice/a.service\nActiveState=active"),
+            named("/g/b.slice/a.service")
+        );
+        assert_eq!(group("Id=a.service\nControlGroup=\nActiveState=failed"), named("/g/system.slice/a.service"));
+        assert_eq!(group("Id=a.service\nControlGroup=\nActiveState=active"), None, "nobody would see it stop");
+        assert_eq!(group(""), None);
     }
 }

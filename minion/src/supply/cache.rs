@@ -76,6 +76,9 @@ impl Cache {
 
     pub fn keep_manifest(&self, bytes: &[u8]) -> io::Result<Hash> {
         let (hash, folder) = (Hash::of(bytes), self.root.join("trees"));
+        if self.manifest(&hash).is_some() {
+            return Ok(hash);
+        }
         private_folder(&folder)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&folder)?;
         file.write_all(bytes)?;
