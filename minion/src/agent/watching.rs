@@ -11,6 +11,7 @@ use std::{
 };
 
 use proto::{
+    Map, Value,
     checks::CheckRow,
     message::{FromMinion, Lane},
 };
@@ -32,6 +33,8 @@ const FIRST: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(20);
 /// … and is spread over this long.
 const SPREAD: Duration = Duration::from_secs(40);
+/// So long after the start the pillar is compiled, if nothing has had it compiled before.
+const PILLAR: Duration = Duration::from_secs(10);
 /// How often it is looked whether states have brought or taken checks.
 const RELOOK: Duration = Duration::from_secs(15);
 
@@ -45,10 +48,24 @@ pub struct Watching {
     complete: AtomicBool,
     /// The connection that is open knows the table.
     told: AtomicBool,
+    pillar: Mutex<Pillar>,
+    /// It is known what is to be looked at.
+    known: AtomicBool,
     hanging: AtomicUsize,
     /// The checks may be others now.
     pub changed: Notify,
     pub drift: drift::Desk,
+}
+
+/// What the pillar says of checks.
+#[derive(Default)]
+enum Pillar {
+    #[default]
+    NotYet,
+    /// It cannot be had, and why.
+    Never(String),
+    /// `checks` of the pillar that was compiled last.
+    Said(Option<Value>),
 }
 
 impl Watching {
@@ -56,6 +73,24 @@ impl Watching {
     pub fn may_be_others(&self) {
         self.changed.notify_one();
         self.drift.applied();
+    }
+
+    /// Keeps what the pillar says: until it is compiled anew, that holds.
+    fn learn(&self, pillar: Option<&Map>) {
+        if let Some(pillar) = pillar {
+            *lock(&self.pillar) = Pillar::Said(pillar.get("checks").cloned());
+        }
+    }
+
+    fn no_pillar(&self, why: &str) {
+        let mut pillar = lock(&self.pillar);
+        if !matches!(*pillar, Pillar::Said(_)) {
+            *pillar = Pillar::Never(why.to_owned());
+        }
+    }
+
+    fn knows_pillar(&self) -> bool {
+        matches!(*lock(&self.pillar), Pillar::Said(_))
     }
 
     /// What the heartbeat carries; 0 before the first round is through.
@@ -76,11 +111,17 @@ impl Drop for AbortOnDrop {
 /// Runs the checks, until it is dropped. Never ends.
 pub async fn watch(inner: &Arc<Inner>) {
     inner.checks.drift.begin();
-    let gate = Arc::new(Semaphore::new(AT_ONCE));
+    tokio::join!(keep_table(inner), know_pillar(inner));
+}
+
+async fn keep_table(inner: &Arc<Inner>) {
+    // Quick ones go one after the other: one thread does for all of them.
+    let gates = Arc::new([Semaphore::new(1), Semaphore::new(AT_ONCE)]);
     let first = random();
     let mut running: HashMap<String, (String, AbortOnDrop)> = HashMap::new();
     loop {
         let carried = carried::stamp(inner.root());
+        inner.checks.learn(lock(&inner.pillar).as_deref());
         let wanted = wanted(inner);
         let names: BTreeSet<String> = wanted.iter().map(|check| check.name.clone()).collect();
         running.retain(|name, (text, _)| wanted.iter().any(|check| check.name == *name && check.text == *text));
@@ -94,13 +135,15 @@ pub async fn watch(inner: &Arc<Inner>) {
                     .map(|check| check.name.clone()),
             );
         }
+        let off = inner.config.opts.get("checks") == Some(&Value::Bool(false));
+        inner.checks.known.store(off || !names.is_empty() || inner.checks.knows_pillar(), SeqCst);
         if lock(&inner.checks.table).keep(&names) {
             inner.checks.told.store(false, SeqCst);
         }
         for check in wanted {
             running.entry(check.name.clone()).or_insert_with(|| {
                 let text = check.text.clone();
-                let task = tokio::spawn(keep_looking(inner.clone(), Arc::new(check), gate.clone(), first));
+                let task = tokio::spawn(keep_looking(inner.clone(), Arc::new(check), gates.clone(), first));
                 (text, AbortOnDrop(task.abort_handle()))
             });
         }
@@ -118,12 +161,38 @@ pub fn random() -> f64 {
     rand::rng().random_range(0.0..1.0)
 }
 
-/// The checks that can be read; the others are told by name, as UNKNOWN.
+/// Has the pillar compiled where nobody else has done so for a while, and again until that succeeds.
+async fn know_pillar(inner: &Arc<Inner>) {
+    inner.master_was_met().await;
+    while !inner.checks.knows_pillar() {
+        sleep(PILLAR + SPREAD.mul_f64(random())).await;
+        if lock(&inner.pillar).is_none() && !inner.checks.knows_pillar() {
+            let compiling = inner.clone();
+            let compiled = tokio::task::spawn_blocking(move || compiling.compile_pillar()).await;
+            if let Ok(Err(why)) = compiled {
+                let why = why.to_string();
+                inner.checks.no_pillar(why.lines().next().unwrap_or_default());
+            }
+        }
+        inner.checks.changed.notify_one();
+    }
+}
+
+/// The checks that can be read; the others are told by name, as UNKNOWN. While nobody knows whether the pillar
+/// has any, there are only those of the configuration.
 fn wanted(inner: &Inner) -> Vec<Configured> {
-    let pillar = lock(&inner.pillar).clone();
-    let pillar = pillar.as_ref().and_then(|pillar| pillar.get("checks"));
+    let config = inner.config.opts.get("checks");
+    let pillar = match &*lock(&inner.checks.pillar) {
+        Pillar::Said(checks) => checks.clone(),
+        _ if config.is_some_and(|checks| !checks.is_null()) => None,
+        Pillar::NotYet => return Vec::new(),
+        Pillar::Never(why) => {
+            let why = format!("it is not known which checks the pillar has for this host: {why}");
+            return vec![Configured::broken("checks".into(), why)];
+        }
+    };
     let carried = carried::read(inner.root());
-    let all = configured(inner.config.opts.get("checks"), pillar, &carried);
+    let all = configured(config, pillar.as_ref(), &carried);
     let sound = |check: Result<Configured, (String, String)>| match check {
         Ok(check) => Some(check).filter(|check| CheckRow::is_name(&check.name)),
         Err((name, why)) => Some(Configured::broken(name, why)).filter(|check| CheckRow::is_name(&check.name)),
@@ -132,15 +201,16 @@ fn wanted(inner: &Inner) -> Vec<Configured> {
 }
 
 /// Looks again and again.
-async fn keep_looking(inner: Arc<Inner>, check: Arc<Configured>, gate: Arc<Semaphore>, first: f64) {
+async fn keep_looking(inner: Arc<Inner>, check: Arc<Configured>, gates: Arc<[Semaphore; 2]>, first: f64) {
     if check.is_drift() {
         return drift::keep_looking(&inner, &check, first_drift(&check, first)).await;
     }
+    let gate = &gates[usize::from(check.kind.work != Work::Quick)];
     let mut due = Instant::now() + FIRST.min(check.interval).mul_f64(first);
     let mut hung = None;
     loop {
         sleep_until(due).await;
-        let found = look(&inner, &check, &gate, &mut hung).await;
+        let found = look(&inner, &check, gate, &mut hung).await;
         inner.found(&check, &found);
         let late = due.elapsed().as_secs_f64() / check.interval.as_secs_f64();
         due += check.interval.mul_f64(late.floor() + 1.0);
@@ -185,7 +255,7 @@ async fn look(inner: &Arc<Inner>, check: &Arc<Configured>, gate: &Semaphore, hun
 impl Inner {
     fn scene(&self, check: &Configured) -> Scene {
         Scene {
-            offset: self.clock.is_known().then(|| self.clock.offset()),
+            offset: self.clock.offset(),
             timeout: check.timeout,
             // Lines of a log that an operator's check has seen are new to this one.
             memory: Some(self.root().join("run/checks-by-interval")),
@@ -214,7 +284,7 @@ impl Inner {
 
     /// Tells the whole table if the first round is through and this connection does not know it.
     fn round_is_through(&self) {
-        if lock(&self.checks.fresh).is_empty() && self.checks.drift.has_begun() {
+        if lock(&self.checks.fresh).is_empty() && self.checks.known.load(SeqCst) {
             self.checks.complete.store(true, SeqCst);
             if !self.checks.told.load(SeqCst) {
                 self.tell_all_checks();
