@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use proto::Value;
-use states::{CallError, Context, Function};
+use states::{CallError, Context, Function, diag::did_you_mean};
 
 use super::bind::{Bound, REST, need, row, text_of, with};
 use crate::{
     agent::JobAgent,
     checks::{self, Configured, Drifts, Found, Row, Scene, Source, carried, drift},
 };
+
+/// Names that an error lists.
+const LISTED: usize = 20;
 
 pub static TABLE: &[Function] = &[
     row!(
@@ -20,7 +23,8 @@ pub static TABLE: &[Function] = &[
         "Runs health checks, all at once, and gives a row for each: `name`, `status` (OK, WARNING, CRITICAL, UNKNOWN), \
          `output`, `perfdata`, `duration` in milliseconds. Names, or globs, choose among those that are configured \
          (`checks:` in the configuration or the pillar, and `check.present` of states); without any configuration \
-         there are load, memory, disk, systemd and clock, and drift where a top file matches.\n\n    ctl run '*' check.run disk load"
+         there are load, memory, disk, systemd and clock, and drift where a top file matches. A name that \
+         none of them has is an error.\n\n    ctl run '*' check.run disk load"
     ),
     row!(
         "check.list",
@@ -41,13 +45,14 @@ pub static TABLE: &[Function] = &[
         [with("low", "False")],
         |context, bound| {
             if bound.flag("low", false) {
-                // Where that is refused, it is only slower for others.
+                // Its reads and writes have the lowest priority by that, too. Where it is refused, it is only slower
+                // for others.
                 let _ = rustix::process::nice(19);
             }
-            Ok(drift::look(context)?.map_or(Value::Null, |drift| drift.to_value()))
+            serde_json::to_value(drift::look(context)?).map_err(|error| CallError::failed(error.to_string()))
         },
         "Shows what a highstate would change now, without changing or running anything: which states differ, which would \
-         fail, how many cannot be known, and the files that they are about; null where no top file matches. `low` gives \
+         fail, how many cannot be known, and all that was looked at for it; null where no top file matches. `low` gives \
          way to all else that runs.\n\n    ctl run '*' check.drift"
     ),
     row!(
@@ -70,7 +75,7 @@ fn all(context: &Context<'_>) -> Vec<Result<Configured, (String, String)>> {
     checks::configured(context.opts.get("checks"), context.pillar.get("checks"), &carried)
 }
 
-/// The agent that runs this job, where it watches drift.
+/// The agent that runs this job.
 fn watching<'a>(context: &Context<'a>) -> Option<&'a JobAgent> {
     context.agent?.beyond()?.downcast_ref()
 }
@@ -95,10 +100,27 @@ fn is_wanted(context: &Context<'_>, check: &Configured) -> bool {
     asked || watching(context).is_none_or(JobAgent::knows_drift)
 }
 
+fn fits_one(glob: &str, name: &str) -> bool {
+    glob == name || super::matches(glob, name)
+}
+
+/// Nobody waits for a check that there is not: orchestrations know this by its beginning.
+fn missing(name: &str, context: &Context<'_>) -> CallError {
+    let names: Vec<String> =
+        all(context).into_iter().map(|check| check.map_or_else(|(name, _)| name, |c| c.name)).collect();
+    let near = did_you_mean(name, names.iter().map(String::as_str)).map_or(String::new(), |near| format!("; {near}"));
+    let there = match names.len() {
+        0 => "there are none on this host".to_owned(),
+        ..=LISTED => format!("there are {}", names.join(", ")),
+        n => format!("there are {}, and {} more", names[..LISTED].join(", "), n - LISTED),
+    };
+    CallError::failed(format!("no check is named {name}{near}; {there}"))
+}
+
 fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
     context.host()?;
     let wanted: Vec<String> = bound.rest.iter().map(text_of).collect();
-    let fits = |name: &str| wanted.is_empty() || wanted.iter().any(|glob| glob == name || super::matches(glob, name));
+    let fits = |name: &str| wanted.is_empty() || wanted.iter().any(|glob| fits_one(glob, name));
     let unknown = |name: String, why: String| Row { name, found: Found::unknown(why), duration: Default::default() };
     let (mut found, mut broken, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for check in all(context) {
@@ -114,18 +136,18 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
             _ => {}
         }
     }
-    let is_there = |glob: &String| names.iter().any(|name| name == glob || super::matches(glob, name));
-    let missing = wanted.iter().filter(|glob| !is_there(glob));
-    let missing = missing.map(|name| unknown(name.clone(), format!("no check is named {name}"))).collect::<Vec<_>>();
+    if let Some(name) = wanted.iter().find(|glob| !names.iter().any(|name| fits_one(glob, name))) {
+        return Err(missing(name, context));
+    }
     let root = context.opts.get("root_dir").and_then(Value::as_str);
     let scene = Scene {
-        offset: context.agent.and_then(states::call::Agent::clock_offset),
+        offset: watching(context).and_then(JobAgent::clock_offset),
         timeout: Default::default(),
         memory: root.map(|root| Path::new(root).join("run/checks")),
         drift: if found.iter().any(Configured::is_drift) { drifts(context) } else { None },
     };
     let silent = |row: &Row| wanted.is_empty() && row.found.output == drift::NOTHING;
     let cancelled = || context.agent.is_some_and(states::call::Agent::cancelled);
-    let rows = checks::run(found, &scene, &cancelled).into_iter().chain(broken).chain(missing);
+    let rows = checks::run(found, &scene, &cancelled).into_iter().chain(broken);
     Ok(rows.filter(|row| !silent(row)).map(|row| row.to_value()).collect())
 }
