@@ -9,6 +9,7 @@ mod config;
 pub mod drift;
 mod inotify;
 mod kinds;
+mod pattern;
 mod perf;
 mod places;
 mod range;
@@ -22,9 +23,12 @@ use proto::Value;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::clock::Offset;
+
 pub use config::{Configured, Source, configured, read, validate};
 pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS};
+pub use pattern::Pattern;
 pub use perf::{Perf, parse as figures};
 pub use range::{Range, Thresholds};
 pub use run::{GRACE, STUCK, run};
@@ -116,8 +120,8 @@ impl Row {
 /// What a check may know beside the host itself.
 #[derive(Debug, Clone)]
 pub struct Scene {
-    /// How far this host's clock is ahead of the master's, in microseconds; `None` without a master.
-    pub offset: Option<i64>,
+    /// How far this host's clock is off the master's; `None` without a master.
+    pub offset: Option<Offset>,
     /// How long the check may take.
     pub timeout: Duration,
     /// Where a check keeps what it saw the last time.

@@ -14,6 +14,8 @@ use super::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a check is due unless it says otherwise.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// A shorter interval is a slip.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// The same for drift, which takes longer and is looked for between times when files change.
 const DRIFT: Duration = Duration::from_secs(300);
 const DRIFT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -151,6 +153,9 @@ pub fn read(name: &str, options: &Value, source: Source) -> Result<Configured, S
     let (timeout, interval) = if kind.name == "drift" { (DRIFT_TIMEOUT, DRIFT) } else { (TIMEOUT, INTERVAL) };
     let timeout = seconds(&mut options, "timeout", timeout)?;
     let interval = seconds(&mut options, "interval", interval)?;
+    if interval < SHORTEST {
+        return Err(format!("interval must be {} s or more", SHORTEST.as_secs()));
+    }
     let check = (kind.read)(Value::Object(options))?.into();
     Ok(Configured { name: name.to_owned(), kind, check, timeout, interval, source, text })
 }
@@ -196,6 +201,9 @@ mod tests {
             (json!({"load": {"warnign": 3}}), "warnign"),
             (json!({"load": {"warning": "x"}}), "no threshold"),
             (json!({"load": {"timeout": 0}}), "timeout"),
+            (json!({"load": {"interval": "1ms"}}), "interval"),
+            (json!({"load": {"interval": 0.5}}), "1 s or more"),
+            (json!({"x": {"check": "log", "path": "y", "pattern": "("}}), "pattern"),
             (json!({"x": {"check": "tcp"}}), "port"),
             (json!([]), "mapping"),
         ] {

@@ -1,12 +1,22 @@
 //! `cert`: how long a certificate holds, in a file or as a server shows it.
 
-use std::{fs, path::PathBuf, time::SystemTime};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use jiff::{civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 
-use super::tcp::connect;
+use super::{
+    plain, plain_file,
+    tcp::{connect, place},
+};
 use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds, tls};
+
+/// What is read of a file: more than all authorities of a system.
+const LIMIT: u64 = 4 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +53,9 @@ impl Check for Cert {
     fn look(&self, scene: &Scene) -> Result<Found, String> {
         match (&self.path, &self.host) {
             (Some(path), None) => {
-                let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+                let mut bytes = Vec::new();
+                let read = plain_file(Path::new(path))?.take(LIMIT).read_to_end(&mut bytes);
+                read.map_err(|error| format!("{path}: {}", plain(&error)))?;
                 let ends: Option<Vec<i64>> = certificates(&bytes).iter().map(|der| end_of(der)).collect();
                 let end = ends.and_then(|ends| ends.into_iter().min());
                 let end = end.ok_or_else(|| format!("{path} has no certificate that can be read"))?;
@@ -68,7 +80,7 @@ pub fn days_left(der: &[u8]) -> Option<f64> {
 
 impl Cert {
     fn ask(&self, host: &str, scene: &Scene) -> Found {
-        let place = format!("{host}:{}", self.port);
+        let place = place(host, self.port);
         let name = self.name.as_deref().unwrap_or(host);
         let shaken = connect(host, self.port, scene.timeout)
             .and_then(|socket| tls::secure(socket, name, self.ca.as_ref(), scene.timeout));

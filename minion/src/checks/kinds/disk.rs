@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::text;
+use super::{plain, text};
 use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds};
 
 #[derive(Deserialize, Default)]
@@ -53,8 +53,9 @@ impl Check for Disk {
         if let Some(path) = paths.iter().find(|path| !std::path::Path::new(path).exists()) {
             return Ok(Found::new(Status::Critical, format!("{path} is not there")));
         }
-        let usages = paths.iter().map(|path| usage(path)).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.judge(&usages))
+        let (usages, unknown): (Vec<_>, Vec<_>) = paths.iter().map(|path| usage(path)).partition(Result::is_ok);
+        let (usages, unknown) = (usages.into_iter().flatten().collect(), unknown.into_iter().filter_map(Result::err));
+        Ok(self.judge(usages, unknown.collect()))
     }
 }
 
@@ -81,7 +82,7 @@ fn mounted(info: &str, exclude: &[String]) -> Vec<String> {
 }
 
 fn usage(path: &str) -> Result<Usage, String> {
-    let stat = rustix::fs::statvfs(path).map_err(|error| format!("{path}: {}", std::io::Error::from(error)))?;
+    let stat = rustix::fs::statvfs(path).map_err(|error| format!("{path}: {}", plain(&error.into())))?;
     let size = stat.f_frsize as f64;
     let (total, free, available) = (stat.f_blocks as f64, stat.f_bfree as f64, stat.f_bavail as f64);
     let used = total - free;
@@ -96,13 +97,14 @@ fn usage(path: &str) -> Result<Usage, String> {
 }
 
 impl Disk {
-    fn judge(&self, usages: &[Usage]) -> Found {
+    /// Judges these, and tells of those that cannot be looked at.
+    fn judge(&self, usages: Vec<Usage>, unknown: Vec<String>) -> Found {
         let space = Thresholds::or(self.warning.as_ref(), self.critical.as_ref(), ["80%", "90%"]);
         let inodes = Thresholds::or(self.inodes_warning.as_ref(), self.inodes_critical.as_ref(), ["90%", "95%"]);
         let of_hundred = [&space.warning, &space.critical].into_iter().flatten().any(|range| range.percent);
-        let (mut status, mut trouble, mut well) = (Status::Ok, Vec::new(), Vec::new());
-        let mut perfdata = Vec::new();
-        for usage in usages {
+        let mut status = if unknown.is_empty() { Status::Ok } else { Status::Unknown };
+        let (mut trouble, mut well, mut perfdata) = (unknown, Vec::new(), Vec::new());
+        for usage in &usages {
             let (path, percent) = (&usage.path, usage.percent);
             let by_space = space.judge(if of_hundred { percent } else { usage.used });
             let by_inodes = inodes.judge(usage.inodes);
@@ -141,13 +143,15 @@ mod tests {
             inodes,
         };
         let disk = Disk::default();
-        let found = disk.judge(&[usage("/", 93.0, 1.0), usage("/var", 10.0, 1.0)]);
+        let found = disk.judge(vec![usage("/", 93.0, 1.0), usage("/var", 10.0, 1.0)], vec![]);
         assert_eq!((found.status, found.output.as_str()), (Status::Critical, "/ 93 % full (critical at 90%)"));
-        let well = disk.judge(&[usage("/", 50.0, 1.0), usage("/var", 10.0, 1.0)]);
+        let well = disk.judge(vec![usage("/", 50.0, 1.0), usage("/var", 10.0, 1.0)], vec![]);
         assert_eq!((well.status, well.output.as_str()), (Status::Ok, "/ 50 % full, /var 10 % full"));
-        assert_eq!(disk.judge(&[usage("/", 1.0, 99.0)]).output, "/ 99 % of inodes used (critical at 95%)");
+        let gone = disk.judge(vec![usage("/", 50.0, 1.0)], vec!["/x: gone".into()]);
+        assert_eq!((gone.status, gone.output.as_str()), (Status::Unknown, "/x: gone"));
+        assert_eq!(disk.judge(vec![usage("/", 1.0, 99.0)], vec![]).output, "/ 99 % of inodes used (critical at 95%)");
         let bytes: Disk = serde_json::from_str(r#"{"critical": "50G"}"#).unwrap();
-        assert_eq!(bytes.judge(&[usage("/", 93.0, 1.0)]).status, Status::Critical);
+        assert_eq!(bytes.judge(vec![usage("/", 93.0, 1.0)], vec![]).status, Status::Critical);
     }
 
     #[test]

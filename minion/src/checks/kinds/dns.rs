@@ -1,13 +1,10 @@
 //! `dns`: the addresses of a name.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, ToSocketAddrs},
-    time::Instant,
-};
+use std::{collections::BTreeSet, net::IpAddr, time::Instant};
 
 use serde::Deserialize;
 
+use super::tcp::resolve;
 use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds};
 
 #[derive(Deserialize)]
@@ -25,11 +22,11 @@ pub struct Dns {
 }
 
 impl Check for Dns {
-    fn look(&self, _: &Scene) -> Result<Found, String> {
+    fn look(&self, scene: &Scene) -> Result<Found, String> {
         let (begun, name) = (Instant::now(), &self.name);
-        let found: BTreeSet<IpAddr> = match (name.as_str(), 0).to_socket_addrs() {
-            Ok(found) => found.map(|address| address.ip()).collect(),
-            Err(_) => return Ok(Found::new(Status::Critical, format!("{name} has no address"))),
+        let found: BTreeSet<IpAddr> = match resolve(name, 0, scene.timeout) {
+            Ok(found) => found.into_iter().map(|address| address.ip()).collect(),
+            Err(why) => return Ok(Found::new(Status::Critical, why)),
         };
         let took = begun.elapsed().as_secs_f64();
         let missing: Vec<String> =

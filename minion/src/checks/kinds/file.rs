@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{ErrorKind, Read},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
-use fancy_regex::Regex;
 use serde::Deserialize;
 
-use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds};
+use super::{plain, plain_file};
+use crate::checks::{Check, Found, Pattern, Perf, Range, Scene, Status, Thresholds};
 
 /// What is searched of a file.
 const LIMIT: u64 = 16 << 20;
@@ -33,7 +34,7 @@ pub struct File {
     size_critical: Option<Range>,
     /// A pattern that must be found in it.
     #[serde(default)]
-    content: Option<String>,
+    content: Option<Pattern>,
 }
 
 fn yes() -> bool {
@@ -46,11 +47,12 @@ impl Check for File {
         let meta = match fs::metadata(path) {
             Ok(_) if !self.exists => return Ok(Found::new(Status::Critical, format!("{path} is there"))),
             Ok(meta) => meta,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Or what should be a folder on the way there is none.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 let status = if self.exists { Status::Critical } else { Status::Ok };
                 return Ok(Found::new(status, format!("{path} is not there")));
             }
-            Err(error) => return Err(format!("{path}: {error}")),
+            Err(error) => return Err(format!("{path}: {}", plain(&error))),
         };
         let changed = meta.modified().map_err(|error| error.to_string())?;
         let age = SystemTime::now().duration_since(changed).unwrap_or(Duration::ZERO).as_secs_f64();
@@ -68,7 +70,8 @@ impl Check for File {
         if let Some(pattern) = &self.content
             && !contains(path, pattern)?
         {
-            (status, trouble) = (Status::Critical, vec![format!("nothing in it matches {pattern}")]);
+            status = Status::Critical;
+            trouble.push(format!("nothing in it matches {}", pattern.as_str()));
         }
         let said = if trouble.is_empty() { "well".to_owned() } else { trouble.join(", ") };
         Ok(Found::new(status, format!("{path}: {said}"))
@@ -77,11 +80,10 @@ impl Check for File {
     }
 }
 
-fn contains(path: &str, pattern: &str) -> Result<bool, String> {
-    let regex = Regex::new(pattern).map_err(|error| format!("the pattern cannot be read: {error}"))?;
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| format!("{path}: {error}"))?;
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| format!("{path}: {error}"))?;
+fn contains(path: &str, pattern: &Pattern) -> Result<bool, String> {
+    let (regex, mut bytes) = (pattern.regex()?, Vec::new());
+    let file = plain_file(Path::new(path))?;
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| format!("{path}: {}", plain(&error)))?;
     regex.is_match(&*String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string())
 }
 

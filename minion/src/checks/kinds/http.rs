@@ -8,7 +8,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{cert::days_left, tcp::connect};
+use super::{
+    cert::days_left,
+    tcp::{connect, place, silence},
+};
 use crate::checks::{Check, Found, Perf, Range, Scene, Status, Thresholds, tls};
 
 /// What is read of an answer.
@@ -76,7 +79,11 @@ impl TryFrom<String> for Url {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let odd = |text: &str| text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if odd(&host) || odd(&path) { Err(wrong()) } else { Ok(Self { secure, host, port, path }) }
+        if odd(&host) || host.contains(['?', '#', '@']) || odd(&path) {
+            Err(wrong())
+        } else {
+            Ok(Self { secure, host, port, path })
+        }
     }
 }
 
@@ -107,7 +114,7 @@ struct Answer {
 impl Http {
     fn ask(&self, scene: &Scene) -> Result<Answer, String> {
         let Url { secure, host, port, path } = &self.url;
-        let at = |error: std::io::Error| format!("{host}:{port}: {error}");
+        let at = |error: std::io::Error| format!("{}: {}", place(host, *port), silence(&error, scene.timeout));
         let mut answer = Answer::default();
         let socket = connect(host, *port, scene.timeout)?;
         let name = self.host.as_ref().unwrap_or(host);
@@ -131,7 +138,7 @@ impl Http {
 
     /// What the certificate adds to what was found.
     fn judge_certificate(&self, found: Found, certificate: &[u8], distrust: Option<String>) -> Found {
-        let place = format!("{}:{}", self.url.host, self.url.port);
+        let place = place(&self.url.host, self.url.port);
         let thresholds = Thresholds::or(self.days_warning.as_ref(), self.days_critical.as_ref(), ["21:", "7:"]);
         let days = days_left(certificate);
         let (status, words) = match (days, distrust) {
@@ -160,7 +167,7 @@ impl Http {
 
     fn judge(&self, answer: &[u8], took: f64) -> Found {
         let text = String::from_utf8_lossy(answer);
-        let place = format!("{}:{}{}", self.url.host, self.url.port, self.url.path);
+        let place = format!("{}{}", place(&self.url.host, self.url.port), self.url.path);
         let first = text.lines().next().unwrap_or_default();
         let code = first.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse::<u16>().ok());
         let Some(code) = code else { return Found::new(Status::Critical, format!("{place}: this is no web server")) };
@@ -212,7 +219,16 @@ mod tests {
             Url { secure: false, host: "::1".into(), port: 81, path: "/".into() }
         );
         assert_eq!((url("http://x").unwrap().port, url("https://x/").unwrap().port), (80, 443));
-        for bad in ["ftp://x/", "x", "http://", "http://x:y/", "http://x/a b", "http://x/\r\nA: b"] {
+        for bad in [
+            "ftp://x/",
+            "x",
+            "http://",
+            "http://x:y/",
+            "http://x/a b",
+            "http://x/\r\nA: b",
+            "http://x?a",
+            "http://u:p@x/",
+        ] {
             assert!(url(bad).is_err(), "{bad:?}");
         }
     }
@@ -235,7 +251,7 @@ mod tests {
         let port = tls::tests::server(4, "HTTP/1.1 200 OK\r\n\r\nwelcome");
         let folder = tempfile::tempdir().unwrap();
         let ca = folder.path().join("ca.pem");
-        std::fs::write(&ca, tls::tests::CERTIFICATE).unwrap();
+        std::fs::write(&ca, &*tls::tests::CERTIFICATE).unwrap();
         let look = |more: serde_json::Value| {
             let mut options = serde_json::json!({"url": format!("https://localhost:{port}/"), "body": "welcome"});
             options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -22,6 +22,8 @@ mod tcp;
 mod uptime;
 mod users;
 
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
+
 use proto::Value;
 use serde::de::DeserializeOwned;
 
@@ -164,7 +166,27 @@ fn read<C: Check + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn
 
 /// A text file of `/proc` or the like.
 fn text(path: &str) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
+    std::fs::read_to_string(path).map_err(|error| format!("{path}: {}", plain(&error)))
+}
+
+/// Opens a plain file. Of all else, reading might have no end.
+fn plain_file(path: &Path) -> Result<File, String> {
+    let at = |error: io::Error| format!("{}: {}", path.display(), plain(&error));
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(at)?;
+    let kind = file.metadata().map_err(at)?.file_type();
+    match (kind.is_file(), kind.is_dir()) {
+        (true, _) => Ok(file),
+        (_, true) => Err(format!("{}: it is a folder", path.display())),
+        _ => Err(format!("{}: it is no plain file", path.display())),
+    }
+}
+
+/// An error of the system in words, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+    text.split_once(" (os error").map_or(text, |(words, _)| words).to_owned()
 }
 
 #[cfg(test)]

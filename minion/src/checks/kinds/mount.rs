@@ -25,7 +25,10 @@ impl Check for Mount {
 
 impl Mount {
     fn judge(&self, mounts: &str) -> Found {
-        let path = self.path.replace(' ', "\\040");
+        let path = match self.path.trim_end_matches('/') {
+            "" => "/".to_owned(),
+            path => path.replace(' ', "\\040"),
+        };
         // What was mounted last is on top.
         let found = mounts.lines().rev().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
             [_, at, kind, options, ..] if at == path => Some((kind, options)),
