@@ -38,8 +38,30 @@ fn resident() -> io::Result<u64> {
     Ok(memory.resident * procfs::page_size())
 }
 
-/// Lets go of the pages of programs and libraries.
+/// Has all threads allocate from two arenas: each further one would keep what its thread once needed. Called
+/// before there is a second thread.
+pub fn few_arenas() {
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code, reason = "there is no safe name for this call, which takes two numbers")]
+    // SAFETY: it takes two numbers by value.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 2);
+    }
+}
+
+/// Gives the kernel what is free of the heap.
+fn trim() {
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code, reason = "there is no safe name for this call, which takes a number")]
+    // SAFETY: the allocator takes its own locks, and only pages without anything in them go.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
+/// Lets go of the pages of programs and libraries, and of those of the heap that nothing is in.
 fn shrink() -> io::Result<()> {
+    trim();
     let maps = Process::myself().and_then(|me| me.smaps()).map_err(io::Error::other)?;
     maps.iter().filter(|map| is_clean_copy(map)).try_for_each(let_go)
 }

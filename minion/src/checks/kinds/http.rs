@@ -265,7 +265,7 @@ mod tests {
         let stranger = look(serde_json::json!({}));
         assert_eq!((stranger.status, stranger.output.contains("not trusted")), (Status::Critical, true));
         assert_eq!(look(serde_json::json!({"verify": false})).status, Status::Ok);
-        let short = look(serde_json::json!({"verify": false, "days_critical": "99999:"}));
+        let short = look(serde_json::json!({"verify": false, "days_critical": "9999999:"}));
         assert_eq!((short.status, short.output.contains("ends in")), (Status::Critical, true), "{}", short.output);
     }
 }
