@@ -111,7 +111,7 @@ fn missing(name: &str, context: &Context<'_>) -> CallError {
     let near = did_you_mean(name, names.iter().map(String::as_str)).map_or(String::new(), |near| format!("; {near}"));
     let there = match names.len() {
         0 => "there are none on this host".to_owned(),
-        ..=LISTED => format!("there are {}", names.join(", ")),
+        1..=LISTED => format!("there are {}", names.join(", ")),
         n => format!("there are {}, and {} more", names[..LISTED].join(", "), n - LISTED),
     };
     CallError::failed(format!("no check is named {name}{near}; {there}"))

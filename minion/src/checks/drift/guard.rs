@@ -242,7 +242,10 @@ mod tests {
             let _ = guard.list("/etc/".as_ref());
             let _ = guard.read_link("/own/cache/x".as_ref());
         });
-        assert_eq!((paths.as_slice(), loose), (&["/etc", "/etc/", "/etc/passwd", "/no/such"].map(str::to_owned)[..], false));
+        assert_eq!(
+            (paths.as_slice(), loose),
+            (&["/etc", "/etc/", "/etc/passwd", "/no/such"].map(str::to_owned)[..], false)
+        );
         let loosened = |work: &dyn Fn(&Guard<'_>)| noted(work).2;
         assert!(loosened(&|guard| drop(guard.read("/proc/uptime".as_ref(), 999))), "nobody hears of a change there");
         assert!(loosened(&|guard| drop(guard.stat("/sys/kernel".as_ref()))));
