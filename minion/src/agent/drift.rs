@@ -41,6 +41,8 @@ const UNASKED: Duration = Duration::from_secs(20);
 /// … and this long, and longer each time, once many changes in a row have come to nothing.
 const PATIENT: Duration = Duration::from_secs(30);
 const MANY: u32 = 10;
+/// How long it is told again what may have changed without a word.
+const FRESH: Duration = Duration::from_secs(60);
 /// However sure it is that nothing has changed, it is looked again after this long.
 const AT_LEAST: Duration = Duration::from_secs(3600);
 /// How often it is looked whether services have begun or ended: a few calls of the kernel.
@@ -51,12 +53,31 @@ const BUSY: Duration = Duration::from_millis(250);
 const APPLYING: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(500);
 
+/// What a look has found, and what that holds for.
+#[derive(Clone)]
+struct Looked {
+    found: Result<Option<Drift>, String>,
+    basis: Option<Basis>,
+    at: Instant,
+}
+
+impl Looked {
+    fn seen(&self) -> Option<&Seen> {
+        Some(&self.found.as_ref().ok()?.as_ref()?.seen)
+    }
+
+    /// Whether it may be told again: what cannot be watched does not hold for long.
+    fn is_fresh(&self) -> bool {
+        !self.seen().is_some_and(|seen| seen.loose) || self.at.elapsed() < FRESH
+    }
+}
+
 /// What is known of drift.
 #[derive(Default)]
 pub struct Desk {
     /// Set where checks run by interval; otherwise nothing is kept here.
     runtime: OnceLock<Handle>,
-    latest: Mutex<Option<Result<Option<Drift>, String>>>,
+    latest: Mutex<Option<Looked>>,
     /// What is known may not hold any more.
     stale: AtomicBool,
     /// How many looks have ended.
@@ -73,12 +94,12 @@ impl Desk {
 
     /// Whether a top file has something for this host, as far as is known.
     pub fn is_declared(&self) -> bool {
-        matches!(&*lock(&self.latest), Some(Ok(Some(_))))
+        matches!(&*lock(&self.latest), Some(Looked { found: Ok(Some(_)), .. }))
     }
 
     /// A master is there again: what could not be had without it may be had now.
     pub fn connected(&self) {
-        if matches!(&*lock(&self.latest), Some(Err(_))) {
+        if matches!(&*lock(&self.latest), Some(Looked { found: Err(_), .. })) {
             self.applied();
         }
     }
@@ -94,16 +115,22 @@ impl Desk {
 pub fn drifts(inner: &Arc<Inner>) -> Option<Drifts> {
     let (runtime, inner) = (inner.checks.drift.runtime.get()?.clone(), inner.clone());
     Some(Drifts::new(move |patience| {
-        let desk = &inner.checks.drift;
-        let known = lock(&desk.latest).clone().filter(|_| !desk.stale.load(SeqCst));
-        let found = match known {
-            Some(known) => known,
-            None => runtime.block_on(async {
-                timeout(patience, refresh(&inner)).await.map_err(|_| "it did not end in time".to_owned())?
-            }),
-        };
-        found.map(|drift| shown(drift.as_ref()))
+        runtime.block_on(async {
+            let looked = match current(&inner).await {
+                Some(known) => known,
+                None => timeout(patience, refresh(&inner)).await.map_err(|_| "it did not end in time".to_owned())?,
+            };
+            looked.found.map(|drift| shown(drift.as_ref()))
+        })
     }))
+}
+
+/// What is known, if it holds still.
+async fn current(inner: &Arc<Inner>) -> Option<Looked> {
+    let desk = &inner.checks.drift;
+    let known = lock(&desk.latest).clone().filter(|known| known.is_fresh() && !desk.stale.load(SeqCst))?;
+    let basis = Basis::now(inner).await;
+    Some(known).filter(|known| basis.is_some() && known.basis == basis)
 }
 
 fn shown(drift: Option<&Drift>) -> Found {
@@ -111,7 +138,7 @@ fn shown(drift: Option<&Drift>) -> Found {
 }
 
 /// Looks anew. Who asks while another look is under way gets what the next one finds.
-async fn refresh(inner: &Arc<Inner>) -> Result<Option<Drift>, String> {
+async fn refresh(inner: &Arc<Inner>) -> Looked {
     let desk = &inner.checks.drift;
     let before = desk.looks.load(SeqCst);
     let _turn = desk.turn.lock().await;
@@ -120,12 +147,18 @@ async fn refresh(inner: &Arc<Inner>) -> Result<Option<Drift>, String> {
     {
         return known;
     }
-    while_states_run(inner).await?;
-    desk.stale.store(false, SeqCst);
-    let found = ask(inner).await;
-    *lock(&desk.latest) = Some(found.clone());
+    let (found, basis) = match while_states_run(inner).await {
+        Ok(()) => {
+            desk.stale.store(false, SeqCst);
+            let basis = Basis::now(inner).await;
+            (ask(inner).await, basis)
+        }
+        Err(why) => (Err(why), None),
+    };
+    let looked = Looked { found, basis, at: Instant::now() };
+    *lock(&desk.latest) = Some(looked.clone());
     desk.looks.fetch_add(1, SeqCst);
-    found
+    looked
 }
 
 /// Half a state run is no drift.
@@ -165,19 +198,17 @@ enum Why {
     Applied,
 }
 
-/// What was found by a look, and what it holds for.
+/// What is known, and what would tell that it holds no more.
 struct Known {
-    found: Result<Option<Drift>, String>,
-    basis: Option<Basis>,
+    looked: Looked,
     files: Option<AsyncFd<Watcher>>,
-    at: Instant,
 }
 
 /// What a look depends on besides this host.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Basis {
     tree: proto::Hash,
-    pillar: Option<Arc<proto::Map>>,
+    pillar: Arc<proto::Map>,
     grains: Arc<proto::Map>,
 }
 
@@ -187,22 +218,34 @@ impl Basis {
         if inner.config.keys.file_client == FileClient::Local {
             return None;
         }
-        let (pillar, grains) = (lock(&inner.pillar).clone(), inner.grains());
         let asking = inner.clone();
-        let tree = tokio::task::spawn_blocking(move || asking.stock().manifest(None).ok()).await.ok()??;
-        Some(Self { tree, pillar, grains })
+        let asked = tokio::task::spawn_blocking(move || {
+            if lock(&asking.pillar).is_none() {
+                asking.compile_pillar().ok()?;
+            }
+            asking.stock().manifest(None).ok()
+        });
+        let (tree, pillar) = (asked.await.ok()??, lock(&inner.pillar).clone()?);
+        Some(Self { tree, pillar, grains: inner.grains() })
     }
 }
 
 impl Known {
     fn seen(&self) -> Option<&Seen> {
-        Some(&self.found.as_ref().ok()?.as_ref()?.seen)
+        self.looked.seen()
     }
 
-    /// Whether nothing can have changed that would not have been noticed.
-    fn holds_by_itself(&self) -> bool {
+    /// Whether nothing of this host can have changed that would not have been noticed.
+    fn is_watched(&self) -> bool {
         let watched = self.files.as_ref().is_some_and(|files| files.get_ref().complete);
-        self.seen().is_some_and(|seen| watched && !seen.loose) && self.at.elapsed() < AT_LEAST
+        let nothing_declared = matches!(self.looked.found, Ok(None));
+        let all = nothing_declared || self.seen().is_some_and(|seen| watched && !seen.loose);
+        all && self.looked.at.elapsed() < AT_LEAST
+    }
+
+    /// Whether something happened since the last time.
+    fn happened(&self) -> bool {
+        self.files.as_ref().is_some_and(|files| files.get_ref().happened().unwrap_or(false))
     }
 }
 
@@ -223,21 +266,19 @@ pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duratio
             desk.stale.store(true, SeqCst);
             settle(inner, check, why, in_vain).await;
         }
-        // Changes until now are seen by this look; those that come while it looks are not.
-        if let Some(files) = known.as_ref().and_then(|known| known.files.as_ref()) {
-            let _ = files.get_ref().happened();
-        }
-        let basis = Basis::now(inner).await;
         if why == Why::Due
-            && let Some(known) = known.as_ref().filter(|known| known.holds_by_itself())
-            && basis.is_some()
-            && known.basis == basis
-            && !desk.stale.load(SeqCst)
+            && let Some(known) = known.as_ref().filter(|known| known.is_watched())
+            && current(inner).await.is_some_and(|current| current.basis == known.looked.basis)
         {
-            tell(inner, check, &known.found);
+            tell(inner, check, &known.looked);
         } else {
-            let now = look(inner, check, basis).await;
-            let same = known.as_ref().is_some_and(|known| known.found == now.found);
+            // Changes until now are seen by this look; those that come while it looks are not.
+            let before = known.take().inspect(|known| drop(known.happened()));
+            let now = look(inner, check).await;
+            if before.as_ref().is_some_and(Known::happened) {
+                desk.applied();
+            }
+            let same = before.is_some_and(|before| before.looked.found == now.looked.found);
             in_vain = if why != Why::Due && same { in_vain + 1 } else { 0 };
             known = Some(now);
         }
@@ -245,26 +286,24 @@ pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duratio
     }
 }
 
-async fn look(inner: &Arc<Inner>, check: &Configured, basis: Option<Basis>) -> Known {
+async fn look(inner: &Arc<Inner>, check: &Configured) -> Known {
     let (at, begun) = (Instant::now(), SystemTime::now());
-    let found = match timeout(check.timeout + APPLYING, refresh(inner)).await {
-        Ok(found) => found,
-        Err(_) => Err("it did not end in time".into()),
+    let looked = match timeout(check.timeout + APPLYING, refresh(inner)).await {
+        Ok(looked) => looked,
+        Err(_) => Looked { found: Err("it did not end in time".into()), basis: None, at },
     };
-    tell(inner, check, &found);
-    let mut known = Known { found, basis, files: None, at };
-    if let Some(seen) = known.seen() {
-        let files = watcher(&seen.watch);
-        if touched(&seen.watch, begun) {
-            inner.checks.drift.applied();
-        }
-        known.files = files;
+    tell(inner, check, &looked);
+    let mut known = Known { looked, files: None };
+    known.files = known.seen().and_then(|seen| watcher(&seen.watch));
+    // Before they were watched.
+    if known.seen().is_some_and(|seen| touched(&seen.watch, begun)) {
+        inner.checks.drift.applied();
     }
     known
 }
 
-fn tell(inner: &Inner, check: &Configured, found: &Result<Option<Drift>, String>) {
-    match found {
+fn tell(inner: &Inner, check: &Configured, looked: &Looked) {
+    match &looked.found {
         Ok(None) if check.source == Source::Default => inner.found_nothing(check),
         Ok(drift) => inner.found(check, &shown(drift.as_ref())),
         Err(why) => inner.found(check, &Found::unknown(why.clone())),
