@@ -27,7 +27,7 @@ use crate::clock::Offset;
 
 pub use config::{Configured, Source, configured, read, validate};
 pub use inotify::Watcher;
-pub use kinds::{Kind, TABLE as KINDS};
+pub use kinds::{Kind, TABLE as KINDS, Work};
 pub use pattern::Pattern;
 pub use perf::{Perf, parse as figures};
 pub use range::{Range, Thresholds};

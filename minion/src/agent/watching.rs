@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Inner, drift, lock};
-use crate::checks::{Configured, Found, GRACE, STUCK, Scene, Source, Table, carried, configured};
+use crate::checks::{Configured, Found, GRACE, STUCK, Scene, Source, Table, Work, carried, configured};
 
 /// Checks that run at once. What is late by a moment is no harm here.
 const AT_ONCE: usize = 8;
