@@ -273,7 +273,8 @@ pub async fn keep_looking(inner: &Arc<Inner>, check: &Configured, first: Duratio
             tell(inner, check, &known.looked);
         } else {
             // Changes until now are seen by this look; those that come while it looks are not.
-            let before = known.take().inspect(|known| drop(known.happened()));
+            let before = known.take();
+            let _ = before.as_ref().is_some_and(Known::happened);
             let now = look(inner, check).await;
             if before.as_ref().is_some_and(Known::happened) {
                 desk.applied();
