@@ -128,6 +128,8 @@ pub fn drifts(inner: &Arc<Inner>) -> Option<Drifts> {
 /// What is known, if it holds still.
 async fn current(inner: &Arc<Inner>) -> Option<Looked> {
     let desk = &inner.checks.drift;
+    // What is looked for just now is probably something else.
+    drop(desk.turn.try_lock().ok()?);
     let known = lock(&desk.latest).clone().filter(|known| known.is_fresh() && !desk.stale.load(SeqCst))?;
     let basis = Basis::now(inner).await;
     Some(known).filter(|known| basis.is_some() && known.basis == basis)
