@@ -27,7 +27,10 @@ const RANGES: [(&str, &[f64], &[f64]); 5] = [
 ];
 
 /// And of its command lines: the threshold for warnings, the critical one, and what values then are.
-const PAIRS: [(&str, &str, &[(f64, &str)]); 7] = [
+/// Thresholds for warning and critical, and what becomes of values.
+type Pair = (&'static str, &'static str, &'static [(f64, &'static str)]);
+
+const PAIRS: [Pair; 7] = [
     ("10", "20", &[(5.0, "OK"), (15.0, "WARNING"), (25.0, "CRITICAL"), (-1.0, "CRITICAL")]),
     ("~:10", "~:20", &[(-5.0, "OK"), (15.0, "WARNING"), (25.0, "CRITICAL")]),
     ("10:", "20", &[(15.0, "OK"), (5.0, "WARNING"), (25.0, "CRITICAL")]),
