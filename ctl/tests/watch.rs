@@ -125,7 +125,7 @@ fn a_terminal_of_any_size_is_filled_and_given_back() {
     terminal.types("\x03");
     assert_eq!(terminal.ended().code(), Some(2), "as a plugin ends: CRITICAL");
     terminal.until("the terminal as it was", Terminal::is_given_back);
-    terminal.shows(MORE);
+    terminal.shows("more troubles on 1 host");
 }
 
 #[test]

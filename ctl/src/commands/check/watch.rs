@@ -292,7 +292,9 @@ impl<'a> View<'a> {
     /// monitoring plugin.
     fn end(mut self, exit: Option<Exit>) -> Outcome {
         let worst = Exit(self.shown.as_ref().map_or(UNKNOWN.0, |report| report.worst().code()));
-        if let (Some(_), Some(report)) = (self.canvas.take(), &self.shown) {
+        // The last picture stays to be seen, on the screen that the terminal has back by then.
+        let was_drawn = self.canvas.take().is_some();
+        if let Some(report) = self.shown.as_ref().filter(|_| was_drawn) {
             term::result(&checks::screen(report, room(self.global)))?;
         }
         Ok(exit.unwrap_or(worst))
