@@ -92,8 +92,9 @@ async fn a_master_hears_everything_once_and_then_what_changes() {
 #[tokio::test]
 async fn drift_is_found_when_a_file_changes_and_a_state_brings_a_check() {
     let (master, root) = (Master::new().await, tempfile::tempdir().unwrap());
-    let motd = root.path().join("etc/motd");
-    fs::create_dir_all(motd.parent().unwrap()).unwrap();
+    // Not below the minion's own folder, which is none of what states declare.
+    let host = tempfile::tempdir().unwrap();
+    let motd = host.path().join("motd");
     fs::create_dir_all(root.path().join("tree")).unwrap();
     let ran = root.path().join("ran");
     let sls = format!(
@@ -120,7 +121,7 @@ async fn drift_is_found_when_a_file_changes_and_a_state_brings_a_check() {
     assert!(!ran.exists(), "nothing is run for it");
 
     // A new file in its place counts as well.
-    let new = root.path().join("etc/new");
+    let new = host.path().join("new");
     fs::write(&new, "hello\n").unwrap();
     fs::rename(&new, &motd).unwrap();
     assert_eq!(line.of("drift").await.status, CheckStatus::Ok);
