@@ -87,11 +87,13 @@ fn make(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) 
         return Ok(None);
     }
     let Fresh { file, path: None } = filled(path, fill)? else { return Ok(None) };
+    // To wait for the disk by. A program that is open for writing cannot be run.
+    let written = File::open(by_descriptor(&file))?;
     file.set_permissions(Permissions::from_mode(mode))?;
     full::named(path, begin_writing(&file))?;
     match rustix::fs::linkat(CWD, by_descriptor(&file), CWD, path, AtFlags::SYMLINK_FOLLOW) {
         Err(Errno::EXIST) => Ok(None),
-        linked => linked.map(|()| Some(file)).map_err(io::Error::from),
+        linked => linked.map(|()| Some(written)).map_err(io::Error::from),
     }
 }
 
@@ -349,5 +351,24 @@ mod tests {
         assert_eq!(stat(&gone).unwrap().mode, 0o777);
         remove(&gone).unwrap();
         assert!(stat(&gone).is_err() && stat(&kept.join("f")).is_ok());
+    }
+
+    #[test]
+    fn a_new_program_runs_before_it_is_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("script");
+        let written = create(&path, b"#!/bin/sh\nexit 7\n", 0o700).unwrap();
+        // A child that another thread has just begun may hold what was written open for a moment.
+        let ran = (0..100).find_map(|_| match std::process::Command::new(&path).status() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                None
+            }
+            ran => Some(ran.unwrap()),
+        });
+        assert_eq!(ran.and_then(|status| status.code()), Some(7));
+        if let Some(written) = written {
+            written.sync_all().unwrap();
+        }
     }
 }

@@ -200,7 +200,7 @@ fn single(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
         return Err(CallError::arguments(format!("{fun} is no state: write MODULE.FUNCTION")));
     };
     let mut data = args.named.clone();
-    for known in ["fun", "test", "pillar", "queue", "saltenv"] {
+    for known in ["fun", "test", "pillar", "queue", "concurrent", "saltenv", "pillarenv"] {
         data.shift_remove(known);
     }
     let name = Value::String(given.text("name")?);
