@@ -105,7 +105,8 @@ fn figure(label: String, text: &str) -> Option<Perf> {
     (!label.is_empty()).then_some(Perf { label, value, uom, warn, crit, min, max })
 }
 
-/// A number, with an exponent as programs print what is very small, and the unit behind it.
+/// A number, with an exponent as programs print what is very small, and the unit behind it, which has no
+/// digits.
 fn number(text: &str) -> Option<(Option<f64>, String)> {
     let digits = |text: &str| text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+')));
     let mut end = digits(text).unwrap_or(text.len());
@@ -115,7 +116,8 @@ fn number(text: &str) -> Option<(Option<f64>, String)> {
         end += 1 + digits(exponent).unwrap_or(exponent.len());
     }
     let value = text[..end].parse().ok().filter(|value: &f64| value.is_finite())?;
-    Some((Some(value), text[end..].to_owned()))
+    let unit = &text[end..];
+    (!unit.contains(|c: char| c.is_ascii_digit())).then(|| (Some(value), unit.to_owned()))
 }
 
 #[cfg(test)]
@@ -154,5 +156,6 @@ mod tests {
             assert!(parse(bad).len() <= 1, "{bad:?}");
         }
         assert_eq!(parse(&"a=1 ".repeat(100_000)).len(), MOST);
+        assert!(parse("a=1e-051e-05 b=5x5").is_empty(), "no unit has digits");
     }
 }
