@@ -100,6 +100,10 @@ impl Port {
                     {
                         return Ok(true);
                     }
+                    // How a kernel says that it has nobody to ask about this protocol.
+                    NetlinkPayload::Done(done) if done.code < 0 => {
+                        return Err(io::Error::from_raw_os_error(-done.code));
+                    }
                     NetlinkPayload::Done(_) => return Ok(false),
                     NetlinkPayload::Error(error) => return Err(error.to_io()),
                     _ => {}
