@@ -48,109 +48,36 @@ pub enum Work {
     Starts,
 }
 
+/// A row of the table: its name, what a look takes, who reads its options, what it is for.
+macro_rules! kind {
+    ($name:ident, $work:ident, $check:ty, $doc:literal) => {
+        Kind { name: stringify!($name), doc: $doc, work: Work::$work, read: read::<$check> }
+    };
+}
+
 pub static TABLE: &[Kind] = &[
-    Kind {
-        name: "cert",
-        doc: "Days until a certificate in a file (`path`) ends.",
-        work: Work::Waits,
-        read: read::<cert::Cert>,
-    },
-    Kind {
-        name: "clock",
-        doc: "How far this host's clock is from the master's, in seconds.",
-        work: Work::Quick,
-        read: read::<clock::Clock>,
-    },
-    Kind {
-        name: "cpu",
-        doc: "How busy the processors are, in percent, over `window` seconds.",
-        work: Work::Waits,
-        read: read::<cpu::Cpu>,
-    },
-    Kind {
-        name: "disk",
-        doc: "How full file systems are, in percent of space and inodes.",
-        work: Work::Waits,
-        read: read::<disk::Disk>,
-    },
-    Kind {
-        name: "dns",
-        doc: "Whether a name has addresses, and those that are expected.",
-        work: Work::Waits,
-        read: read::<dns::Dns>,
-    },
-    Kind {
-        name: "drift",
-        doc: "What a highstate would change now; nothing is changed or run for it.",
-        work: Work::Waits,
-        read: read::<drift::Drift>,
-    },
-    Kind {
-        name: "file",
-        doc: "Whether a file is there, its age, its size, what is in it.",
-        work: Work::Waits,
-        read: read::<file::File>,
-    },
-    Kind { name: "http", doc: "What a web server answers.", work: Work::Waits, read: read::<http::Http> },
-    Kind { name: "load", doc: "The load averages.", work: Work::Quick, read: read::<load::Load> },
-    Kind {
-        name: "log",
-        doc: "Lines of a file that match a pattern and are new since the last time.",
-        work: Work::Waits,
-        read: read::<log::Log>,
-    },
-    Kind {
-        name: "memory",
-        doc: "How much of the memory is used, in percent.",
-        work: Work::Quick,
-        read: read::<memory::Memory>,
-    },
-    Kind {
-        name: "mount",
-        doc: "Whether something is mounted at a path.",
-        work: Work::Quick,
-        read: read::<mount::Mount>,
-    },
-    Kind { name: "plugin", doc: "What a monitoring plugin says.", work: Work::Starts, read: read::<plugin::Plugin> },
-    Kind {
-        name: "port",
-        doc: "Whether a program of this host listens on a port.",
-        work: Work::Quick,
-        read: read::<port::Port>,
-    },
-    Kind {
-        name: "process",
-        doc: "How many processes run, all or of a name.",
-        work: Work::Quick,
-        read: read::<process::Process>,
-    },
-    Kind {
-        name: "reboot_required",
-        doc: "Whether packages ask for a restart of the host.",
-        work: Work::Quick,
-        read: read::<reboot_required::RebootRequired>,
-    },
-    Kind { name: "service", doc: "Whether a service runs.", work: Work::Starts, read: read::<service::Service> },
-    Kind {
-        name: "swap",
-        doc: "How much of the swap space is used, in percent.",
-        work: Work::Quick,
-        read: read::<memory::Swap>,
-    },
-    Kind {
-        name: "systemd",
-        doc: "Units of systemd that have failed.",
-        work: Work::Starts,
-        read: read::<systemd::Systemd>,
-    },
-    Kind {
-        name: "tcp",
-        doc: "Whether a port can be connected to, and what is said there.",
-        work: Work::Waits,
-        read: read::<tcp::Tcp>,
-    },
-    Kind { name: "uptime", doc: "How long the host has been up.", work: Work::Quick, read: read::<uptime::Uptime> },
-    Kind { name: "users", doc: "How many users are logged in.", work: Work::Quick, read: read::<users::Users> },
+    kind!(cert, Waits, cert::Cert, "Days until a certificate in a file (`path`) ends."),
+    kind!(clock, Quick, clock::Clock, "How far this host's clock is from the master's, in seconds."),
+    kind!(cpu, Waits, cpu::Cpu, "How busy the processors are, in percent, over `window` seconds."),
+    kind!(disk, Waits, disk::Disk, "How full file systems are, in percent of space and inodes."),
+    kind!(dns, Waits, dns::Dns, "Whether a name has addresses, and those that are expected."),
+    kind!(drift, Waits, drift::Drift, "What a highstate would change now; nothing is changed or run for it."),
+    kind!(file, Waits, file::File, "Whether a file is there, its age, its size, what is in it."),
+    kind!(http, Waits, http::Http, "What a web server answers."),
+    kind!(load, Quick, load::Load, "The load averages."),
+    kind!(log, Waits, log::Log, "Lines of a file that match a pattern and are new since the last time."),
+    kind!(memory, Quick, memory::Memory, "How much of the memory is used, in percent."),
+    kind!(mount, Quick, mount::Mount, "Whether something is mounted at a path."),
+    kind!(plugin, Starts, plugin::Plugin, "What a monitoring plugin says."),
+    kind!(port, Quick, port::Port, "Whether a program of this host listens on a port."),
+    kind!(process, Quick, process::Process, "How many processes run, all or of a name."),
+    kind!(reboot_required, Quick, reboot_required::RebootRequired, "Whether packages ask for a restart of the host."),
+    kind!(service, Starts, service::Service, "Whether a service runs."),
+    kind!(swap, Quick, memory::Swap, "How much of the swap space is used, in percent."),
+    kind!(systemd, Starts, systemd::Systemd, "Units of systemd that have failed."),
+    kind!(tcp, Waits, tcp::Tcp, "Whether a port can be connected to, and what is said there."),
+    kind!(uptime, Quick, uptime::Uptime, "How long the host has been up."),
+    kind!(users, Quick, users::Users, "How many users are logged in."),
 ];
 
 pub fn find(name: &str) -> Option<&'static Kind> {

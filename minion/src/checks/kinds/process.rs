@@ -11,7 +11,7 @@ use fancy_regex::Regex;
 use rustix::fs::{Mode, OFlags, open, openat};
 use serde::Deserialize;
 
-use crate::checks::{Check, Found, Perf, Range, Scene, Thresholds};
+use crate::checks::{Check, Found, Pattern, Perf, Range, Scene, Thresholds};
 
 /// What the kernel keeps of a name, and room for the longer ones of its own threads.
 const KEPT: usize = 15;
@@ -23,7 +23,7 @@ pub struct Process {
     /// Processes with this name, as `ps` shows it.
     name: Option<String>,
     /// Processes whose command line has this pattern in it.
-    pattern: Option<String>,
+    pattern: Option<Pattern>,
     /// How many of them; with a name or a pattern, at least one is needed without thresholds.
     warning: Option<Range>,
     critical: Option<Range>,
@@ -31,10 +31,9 @@ pub struct Process {
 
 impl Check for Process {
     fn look(&self, _: &Scene) -> Result<Found, String> {
-        let pattern = self.pattern.as_deref().map(Regex::new).transpose();
-        let pattern = pattern.map_err(|error| format!("the pattern cannot be read: {error}"))?;
+        let pattern = self.pattern.as_ref().map(Pattern::regex).transpose()?;
         let count = self.count(pattern.as_ref()).map_err(|error| format!("/proc: {error}"))?;
-        let selected = self.name.as_deref().or(self.pattern.as_deref());
+        let selected = self.name.as_deref().or(self.pattern.as_ref().map(Pattern::as_str));
         let default = if selected.is_some() { ["1:", "1:"] } else { ["", ""] };
         let thresholds = Thresholds::or(self.warning.as_ref(), self.critical.as_ref(), default);
         let status = thresholds.judge(count as f64);
