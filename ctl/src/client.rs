@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use proto::{
-    Args, FunctionName, OperatorName, Request, RunOptions,
-    message::{Absent, Ask, Hello, Lane, OperatorHello, Query, Refusal, Reply, ToOperator},
+    Args, FunctionName, OperatorName, PackedValue, Request, RunOptions, job,
+    message::{self, Absent, Ask, Hello, Lane, OperatorHello, Query, Refusal},
     net::{self, Channel, NetError, Receiver, Sender},
     session::{Local, Peer, SessionError},
     sign::{self, Identity, PublicKey, Signed, StaticKey},
 };
 
 use crate::{access::Door, cli::Global, error::Error};
+
+/// Answers as they come: what functions gave is opened by who shows it.
+pub type Reply = message::ReplyWith<PackedValue>;
+pub type PackedEnd = job::PairEnd<PackedValue>;
+type ToOperator = message::ToOperatorWith<PackedValue>;
 
 /// How long a signed request is good for, in microseconds: a day.
 const VALID: u64 = 24 * 3600 * 1_000_000;
@@ -137,13 +142,15 @@ impl Client {
     /// The master's refusal, or a lost connection.
     pub async fn answer(&mut self, query: Query) -> Result<Reply, Error> {
         let question = self.send(query).await?;
-        let mut ends = Vec::new();
+        let mut ends: Vec<Arc<PackedEnd>> = Vec::new();
         loop {
             match self.next().await? {
                 (id, Reply::Error(fault)) if id == question => return Err(fault.into()),
                 (id, Reply::Ends(more)) if id == question => ends.extend(more),
                 (id, Reply::JobDetail(mut detail)) if id == question => {
-                    detail.ends.extend(ends.into_iter().map(Arc::unwrap_or_clone));
+                    for end in &ends {
+                        detail.ends.push(opened(end)?);
+                    }
                     return Ok(Reply::JobDetail(detail));
                 }
                 (id, reply) if id == question => return Ok(reply),
@@ -188,6 +195,14 @@ impl Client {
         Error::failed(format!("the master ({}) gave an answer of another kind: {kind}", self.master))
             .hint(format!("this is ctl {}: are both of one version?", env!("CARGO_PKG_VERSION")))
     }
+}
+
+/// What a minion gave, for who looks at it.
+///
+/// # Errors
+/// It is no value, which a master lets nobody send.
+pub fn opened(end: &PackedEnd) -> Result<job::PairEnd, Error> {
+    end.open().map_err(|error| Error::failed(format!("the return of {} cannot be read: {error}", end.minion)))
 }
 
 fn now_micros() -> u64 {

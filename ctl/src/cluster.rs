@@ -15,13 +15,16 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use proto::{
-    Map, Value, layout,
-    message::{Query, Reply},
-};
+use proto::{Map, Value, layout, message::Query};
 use serde_json::json;
 
-use crate::{cli::Global, client::Client, compat::Roots, error::Error, term};
+use crate::{
+    cli::Global,
+    client::{Client, Reply},
+    compat::Roots,
+    error::Error,
+    term,
+};
 use folder::{TAG, cannot, make_private, parent_folder, sweep};
 
 /// How long the cluster may take to stand.

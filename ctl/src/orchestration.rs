@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proto::{
     JobId, Outcome as Ended, RunOptions, Value,
     message::{
-        ORCHESTRATE, Query, Reply,
+        ORCHESTRATE, Query,
         orchestration::{Call, Orchestration, OrchestrationEnd, OrchestrationStart, Plan},
     },
 };
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     cli::Global,
-    client::{Client, Lost, block_on},
+    client::{Client, Lost, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{self, Format, highstate, stages as screen},
     stages::{Run, Status},

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use proto::{
     JobId, MinionId, Outcome,
     job::PairEnd,
-    message::{Absent, JobDetail, JobStart, PairState, Query, Reply, Stream},
+    message::{Absent, JobDetail, JobStart, PairState, Query, Stream},
     sign::Signed,
 };
 use tokio::time::{Instant, sleep_until};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     account::Account,
     cli::Global,
-    client::{Client, Lost},
+    client::{self, Client, Lost, PackedEnd, Reply},
     error::{self, Error, Exit},
     output::Returns,
     progress::{Progress, Step},
@@ -38,6 +38,8 @@ pub struct Patience {
 pub struct Watch<'a> {
     global: &'a Global,
     returns: Returns,
+    /// Returns that the caller shows; without it, they are shown as they come.
+    gathered: Option<Vec<Arc<PackedEnd>>>,
     account: Account,
     progress: Progress,
     /// Whether output is shown while it runs.
@@ -52,7 +54,7 @@ pub struct Watch<'a> {
 
 /// What came of a job, for who shows it otherwise.
 pub struct Gathered {
-    pub ends: Vec<Arc<PairEnd>>,
+    pub ends: Vec<Arc<PackedEnd>>,
     pub account: Account,
 }
 
@@ -72,6 +74,7 @@ impl<'a> Watch<'a> {
             account: Account::default(),
             progress: Progress::new(!global.quiet).logging(!global.quiet && returns.at_the_end()),
             returns,
+            gathered: None,
             live: true,
             streamed: HashSet::new(),
             patience,
@@ -142,9 +145,10 @@ impl<'a> Watch<'a> {
     /// As [`follow`](Self::follow), but the answers are for the caller to show. `None` after Ctrl-C.
     pub async fn gather(mut self, client: Client, start: JobStart) -> Result<Option<Gathered>, Error> {
         self.account = Account::new(&start.expected, &start.absent);
+        self.gathered = Some(Vec::with_capacity(start.expected.len()));
         if self.see_through(client, start.jid).await? {
             self.progress.clear();
-            return Ok(Some(Gathered { ends: self.returns.into_kept(), account: self.account }));
+            return Ok(Some(Gathered { ends: self.gathered.unwrap_or_default(), account: self.account }));
         }
         self.progress.clear();
         detached(start.jid);
@@ -258,16 +262,22 @@ impl<'a> Watch<'a> {
     }
 
     /// Answers that came together are written together.
-    fn ends(&mut self, ends: &[Arc<PairEnd>]) -> Result<(), Error> {
+    fn ends(&mut self, ends: &[Arc<PackedEnd>]) -> Result<(), Error> {
         let (mut answers, mut notes) = (String::new(), String::new());
         for end in ends {
             self.forgive(&end.minion);
             self.progress.ended(&end.minion);
             let new = self.account.end(&end.minion, end.ret.outcome);
-            if new && !matches!(end.ret.outcome, Outcome::Offline | Outcome::Expired) {
-                answers += &self.answer(end);
-                notes += &self.note(end);
+            if !new || matches!(end.ret.outcome, Outcome::Offline | Outcome::Expired) {
+                continue;
             }
+            if let Some(gathered) = &mut self.gathered {
+                gathered.push(end.clone());
+                continue;
+            }
+            let end = Arc::new(client::opened(end)?);
+            answers += &self.answer(&end);
+            notes += &self.note(&end);
         }
         if !answers.is_empty() {
             self.progress.clear();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Map, Value,
@@ -83,6 +83,14 @@ impl PackedValue {
     /// # Errors
     /// The bytes are no value.
     pub fn open(&self) -> Result<Value, CodecError> {
+        self.read()
+    }
+
+    /// The value as what it is expected to be.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, CodecError> {
         codec::decode(&self.bytes, Limits::MESSAGE)
     }
 }

@@ -13,7 +13,7 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use proto::{Args as CallArgs, Outcome as Ended, Value, checks::HostChecks};
+use proto::{Args as CallArgs, Outcome as Ended, PackedValue, Value, checks::HostChecks};
 
 use crate::{
     canvas::Canvas,
@@ -194,7 +194,7 @@ fn here(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
         Some(seconds) => in_time(seconds, global.clone(), names)?,
     };
     let mut report = Report::default();
-    report.add(super::call::HERE, value);
+    report.add(super::call::HERE, packed(&value)?);
     Ok(Some(report))
 }
 
@@ -248,6 +248,10 @@ fn there(args: &Args, global: &Global) -> Result<Option<Report>, Error> {
     })
 }
 
+fn packed(value: &Value) -> Result<PackedValue, Error> {
+    PackedValue::new(value).map_err(|error| Error::failed(format!("the checks gave too much: {error}")))
+}
+
 fn report(gathered: Gathered, own: &[HostChecks]) -> Report {
     let mut report = Report::default();
     own.iter().for_each(|master| report.add_known(master, |_| true));
@@ -255,7 +259,7 @@ fn report(gathered: Gathered, own: &[HostChecks]) -> Report {
         match end.ret.outcome {
             Ended::Ok | Ended::Failed => report.add(end.minion.as_str(), end.ret.value),
             other => {
-                let why = end.ret.value.as_str().unwrap_or_default();
+                let why: String = end.ret.value.read().unwrap_or_default();
                 report.silent(end.minion.as_str(), &format!("{other}: {why}"));
             }
         }

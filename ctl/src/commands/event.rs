@@ -1,14 +1,14 @@
 //! `ctl event watch|send`
 
 use clap::Subcommand;
-use proto::message::{Query, Reply};
+use proto::message::Query;
 use serde_json::{Value, json};
 
 use super::changed;
 use crate::{
     arguments,
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{Format, nested},
     term,

@@ -12,14 +12,14 @@ use clap::Subcommand;
 use proto::{
     JobId,
     message::{
-        JobDetail, JobFilter, JobRow, ORCHESTRATE, Query, Reply,
+        JobDetail, JobFilter, JobRow, ORCHESTRATE, Query,
         orchestration::{Orchestration, OrchestrationDetail},
     },
 };
 
 use crate::{
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     dispatch::{self, Call, Options},
     error::{Error, Outcome},
     orchestration,

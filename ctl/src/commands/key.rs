@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use proto::{
     MinionId,
-    message::{KeyRow, KeyState, Query, RefusedRow, Reply},
+    message::{KeyRow, KeyState, Query, RefusedRow},
 };
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::changed;
 use crate::{
     arguments,
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{self, Format, table::Table, table::cut},
     term, times,

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use minion::config::Config;
 use proto::{
     MinionId,
-    message::{MinionRow, Query, Reply},
+    message::{MinionRow, Query},
 };
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::changed;
 use crate::{
     access::diagnosed,
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     daemon::{self, Daemon},
     error::{Error, Exit, Outcome},
     logging,

@@ -10,7 +10,7 @@ use std::{
 use clap::Subcommand;
 use proto::{
     OperatorName,
-    message::{OperatorEntry, Query, Reply, Rule},
+    message::{OperatorEntry, Query, Rule},
     sign::{Identity, PublicKey},
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ use super::changed;
 use crate::{
     access,
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{self, table::Table},
     term,

@@ -1,11 +1,11 @@
 //! `ctl target TARGET`
 
-use proto::message::{Absent, Query, Reply};
+use proto::message::{Absent, Query};
 use serde_json::json;
 
 use crate::{
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{self, Format},
     selection::Selection,

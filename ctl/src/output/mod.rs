@@ -72,11 +72,6 @@ impl Returns {
         block(self.format, end.minion.as_str(), &end.ret.value, good(end), self.all)
     }
 
-    /// The returns that were kept, for who shows them otherwise.
-    pub fn into_kept(self) -> Vec<Arc<PairEnd>> {
-        self.kept
-    }
-
     /// What could only be shown at the end, by name.
     pub fn finish(mut self) -> Result<(), Error> {
         self.kept.sort_by(|a, b| a.minion.cmp(&b.minion));

@@ -2,7 +2,7 @@
 
 use proto::{
     checks::{CheckPage, HostChecks},
-    message::{Query, Reply},
+    message::Query,
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
 };
 

@@ -9,10 +9,7 @@ use nix::{
     sys::signal::{self, kill},
     unistd::Pid,
 };
-use proto::{
-    checks::CheckPage,
-    message::{Query, Reply},
-};
+use proto::{checks::CheckPage, message::Query};
 use tokio::signal::unix::{Signal, SignalKind};
 
 use super::{
@@ -23,7 +20,7 @@ use super::{
 use crate::{
     canvas::Canvas,
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{
         Format,

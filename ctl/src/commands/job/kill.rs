@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use proto::{
     JobId,
-    message::{JobDetail, PairState, Query, Reply},
+    message::{JobDetail, PairState, Query},
 };
 use serde_json::Value;
 
 use super::{Detail, Which, detail, orchestrated};
 use crate::{
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     dispatch::{self, Call, Options},
     error::{Error, Exit, Outcome},
     output::Format,

@@ -1,11 +1,11 @@
 //! `ctl job list`.
 
-use proto::message::{JobFilter, Query, Reply};
+use proto::message::{JobFilter, Query};
 
 use super::row::{call, ended, object};
 use crate::{
     cli::Global,
-    client::{Client, block_on},
+    client::{Client, Reply, block_on},
     error::{Error, Exit, Outcome},
     output::{self, table::Table, table::cut},
     term, times,

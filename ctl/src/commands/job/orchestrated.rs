@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proto::{
     JobId, Outcome as Ended,
     message::{
-        JobDetail, JobRow, Query, Reply,
+        JobDetail, JobRow, Query,
         orchestration::{Orchestration, OrchestrationDetail, Source},
     },
 };
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cli::Global,
-    client::Client,
+    client::{Client, Reply},
     error::{Error, Exit, Outcome},
     output::{self, Format, highstate},
     term::{self, BAD, BOLD, CHANGED, DIM, GOOD, VALUE, paint},

@@ -7,15 +7,14 @@ use serde_json::json;
 
 use super::{
     report::Report,
-    row::{Row, Status},
+    row::Status,
     trouble::{some, troubles},
 };
 use crate::term;
 
 /// `{host: rows}`.
 pub fn object(report: &Report) -> Value {
-    let rows = |rows: &Vec<Row>| rows.iter().map(|row| row.whole.clone()).collect::<Value>();
-    Value::Object(report.hosts.iter().map(|host| (host.name.clone(), rows(&host.rows))).collect())
+    Value::Object(report.hosts.iter().map(|host| (host.name.clone(), host.whole().into())).collect())
 }
 
 /// An object a host and line.
@@ -52,7 +51,7 @@ pub fn nagios(report: &Report) -> String {
     let mut figures: Vec<String> =
         Status::ALL.map(|status| format!("'{}'={}", status.word().to_lowercase(), report.count(status))).into();
     if let [host] = report.hosts.as_slice() {
-        figures.extend(host.rows.iter().flat_map(perfdata));
+        figures.extend(host.whole().iter().flat_map(perfdata));
     }
     let what = format!("{}{}", report.totals(), first.unwrap_or_default()).replace('|', "/");
     let mut text = term::clean(&format!("OVERSTATE {} - {what} | {}\n", worst.word(), figures.join(" ")));
@@ -71,15 +70,16 @@ pub fn nagios_error(why: &str) -> String {
 }
 
 /// `'disk / /'=12.5%;80;90;0;100`
-fn perfdata(row: &Row) -> Vec<String> {
-    let figures = row.whole.get("perfdata").and_then(Value::as_array);
+fn perfdata(row: &Value) -> Vec<String> {
+    let name = row["name"].as_str().unwrap_or_default();
+    let figures = row["perfdata"].as_array();
     let one = |figure: &Value| {
         let part = |key: &str| match figure.get(key) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => String::new(),
             Some(other) => other.to_string(),
         };
-        let label = format!("{} {}", row.name, part("label")).replace(['\'', '='], "_");
+        let label = format!("{name} {}", part("label")).replace(['\'', '='], "_");
         let value = if figure.get("value").is_none_or(Value::is_null) { "U".into() } else { part("value") };
         let text = format!(
             "'{label}'={value}{};{};{};{};{}",
@@ -106,13 +106,17 @@ pub fn prometheus(report: &Report) -> String {
     );
     let mut value =
         String::from("# HELP overstate_check_value A figure that a check gave.\n# TYPE overstate_check_value gauge\n");
-    for (host, row) in report.rows() {
+    let rows = report.hosts.iter().flat_map(|host| {
+        let rows = host.rows.iter().zip(host.whole());
+        rows.map(|(row, whole)| (host.name.as_str(), row, whole))
+    });
+    for (host, row, whole) in rows {
         let labels = format!("minion=\"{}\",check=\"{}\"", escaped(host), escaped(&row.name));
         let _ = writeln!(status, "overstate_check_status{{{labels}}} {}", row.status.code());
         if report.known.is_none() {
             let _ = writeln!(duration, "overstate_check_duration_seconds{{{labels}}} {}", row.duration / 1000.0);
         }
-        for figure in row.whole.get("perfdata").and_then(Value::as_array).into_iter().flatten() {
+        for figure in whole["perfdata"].as_array().into_iter().flatten() {
             let text = |key: &str| escaped(figure.get(key).and_then(Value::as_str).unwrap_or_default());
             if let Some(number) = figure.get("value").and_then(Value::as_f64) {
                 let more = format!("label=\"{}\",unit=\"{}\"", text("label"), text("uom"));

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use proto::{
-    Value,
+    PackedValue, Value,
     checks::{HostChecks, Presence},
 };
 
-use super::row::{Row, Status, known, row, unknown};
+use super::row::{Row, Status, known, unknown, whole_known, whole_unknown};
 use crate::{
     output::highstate::plural,
     term::{self, paint},
@@ -19,12 +19,31 @@ use crate::{
 pub struct Host {
     pub name: String,
     pub rows: Vec<Row>,
+    whole: Whole,
     /// It is the master, which looks after itself.
     master: bool,
     /// Why nothing is known of it now; its rows tell what was known before.
     pub silent: Option<Row>,
     /// When its rows held for the last time.
     pub confirmed: Option<u64>,
+}
+
+/// All that is known of each row, for programs.
+#[derive(Debug)]
+enum Whole {
+    /// As the host returned it: opened only where somebody wants more of it than its rows.
+    Returned(PackedValue),
+    Known(Vec<Value>),
+}
+
+impl Host {
+    /// All that is known of each row, in their order.
+    pub fn whole(&self) -> Vec<Value> {
+        match &self.whole {
+            Whole::Returned(value) => value.read().unwrap_or_default(),
+            Whole::Known(rows) => rows.clone(),
+        }
+    }
 }
 
 /// The checks of all hosts, by name of the host.
@@ -54,30 +73,33 @@ impl Report {
     }
 
     /// Takes in what a host returned.
-    pub fn add(&mut self, host: &str, value: Value) {
-        let rows = match value {
-            Value::Array(rows) if rows.iter().all(Value::is_object) => rows.into_iter().map(row).collect(),
-            other => {
-                let why = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-                vec![unknown("check.run", &why)]
-            }
-        };
-        self.push(host, rows);
+    pub fn add(&mut self, host: &str, value: PackedValue) {
+        match value.read() {
+            Ok(rows) => self.push(host, rows, Whole::Returned(value)),
+            Err(_) => self.push_unknown(host, "check.run", &reason(&value)),
+        }
     }
 
     /// A host that gave no answer, and why.
     pub fn silent(&mut self, host: &str, why: &str) {
-        self.push(host, vec![unknown(SILENT, why)]);
+        self.push_unknown(host, SILENT, why);
     }
 
-    fn push(&mut self, host: &str, rows: Vec<Row>) {
-        self.hosts.push(Host { name: host.to_owned(), rows, master: false, silent: None, confirmed: None });
+    fn push_unknown(&mut self, host: &str, name: &str, why: &str) {
+        let row = unknown(name, why);
+        let whole = Whole::Known(vec![whole_unknown(&row)]);
+        self.push(host, vec![row], whole);
+    }
+
+    fn push(&mut self, host: &str, rows: Vec<Row>, whole: Whole) {
+        self.hosts.push(Host { name: host.to_owned(), rows, whole, master: false, silent: None, confirmed: None });
     }
 
     /// Takes in what the master knows of a host; only of checks that are wanted.
     pub fn add_known(&mut self, host: &HostChecks, wanted: impl Fn(&str) -> bool) {
-        let rows = host.rows.iter().filter(|row| wanted(&row.name));
-        let mut rows: Vec<Row> = rows.map(|row| known(row, host.confirmed)).collect();
+        let kept = host.rows.iter().filter(|row| wanted(&row.name));
+        let whole = |row| whole_known(row, host.confirmed);
+        let (mut rows, mut whole): (Vec<Row>, Vec<Value>) = kept.map(|row| (known(row), whole(row))).unzip();
         let silent = match host.presence {
             Presence::Here => None,
             Presence::Silent { since: None } => Some(unknown(SILENT, "never seen")),
@@ -87,9 +109,10 @@ impl Report {
         };
         if rows.is_empty() && host.rows.is_empty() && !host.master {
             rows = vec![silent.clone().unwrap_or_else(|| unknown(SILENT, "it has told of no checks yet"))];
+            whole = rows.iter().map(whole_unknown).collect();
         }
-        let name = host.id.to_string();
-        self.hosts.push(Host { name, rows, master: host.master, silent, confirmed: host.confirmed });
+        let (name, whole) = (host.id.to_string(), Whole::Known(whole));
+        self.hosts.push(Host { name, rows, whole, master: host.master, silent, confirmed: host.confirmed });
     }
 
     pub fn sort(&mut self) {
@@ -198,5 +221,14 @@ impl Report {
         let here: BTreeSet<&str> = self.hosts.iter().map(|host| host.name.as_str()).collect();
         let gone = before.hosts.iter().filter(|host| !here.contains(host.name.as_str()));
         gone.fold(text, |text, host| text + &format!("{}: is no minion of this master any more\n", host.name))
+    }
+}
+
+/// Why a host returned no rows.
+fn reason(value: &PackedValue) -> String {
+    match value.open() {
+        Ok(Value::String(why)) => why,
+        Ok(other) => other.to_string(),
+        Err(error) => format!("its answer cannot be read: {error}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Screens of made-up fleets, and the same for programs.
 
 use proto::{
-    Value,
+    PackedValue, Value,
     checks::{CheckRow, CheckStatus, HostChecks, Presence},
 };
 use serde_json::json;
@@ -10,6 +10,10 @@ use super::{
     row::{Status, known},
     *,
 };
+
+fn packed(value: Value) -> PackedValue {
+    PackedValue::new(&value).unwrap()
+}
 
 fn check(name: &str, status: &str, output: &str) -> Value {
     json!({"name": name, "status": status, "output": output, "duration": name.len(), "perfdata": [
@@ -30,11 +34,11 @@ fn report() -> Report {
             5 | 6 => check("systemd", "CRITICAL", long),
             _ => check("systemd", "OK", "no failed units"),
         };
-        report.add(&host, json!([disk, systemd, check("clock", "OK", "0.1 ms off")]));
+        report.add(&host, packed(json!([disk, systemd, check("clock", "OK", "0.1 ms off")])));
     }
     report.silent("db1", "offline since 10:41");
     report.silent("db2", "offline since 10:41");
-    report.add("odd", json!("check.run is not available"));
+    report.add("odd", packed(json!("check.run is not available")));
     report.sort();
     report
 }
@@ -58,12 +62,12 @@ fn one_screen_shows_what_is_wrong() {
 fn much_trouble_fits_all_the_same() {
     let mut report = Report::default();
     let down = |n: usize| check("web", "CRITICAL", &format!("port {n} refuses"));
-    (0..500).for_each(|n| report.add(&format!("h{n}"), json!([down(n)])));
+    (0..500).for_each(|n| report.add(&format!("h{n}"), packed(json!([down(n)]))));
     let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
     assert!(text.lines().count() < 24 && text.contains("more troubles on 481 hosts"), "{text}");
     let mut report = Report::default();
     let busy = |n: usize| check("load", "WARNING", &format!("load average {n}.1 (warning at 4.0)"));
-    (5..500).for_each(|n| report.add(&format!("h{n}"), json!([busy(n)])));
+    (5..500).for_each(|n| report.add(&format!("h{n}"), packed(json!([busy(n)]))));
     let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
     assert!(text.contains("load average 5.1 to 499.1 (warning at 4.0): h5, h6 and 493 more"), "{text}");
 }
@@ -121,7 +125,7 @@ fn what_the_master_knows_is_shown_with_ages() {
 fn news_are_what_has_changed() {
     let (mut before, mut after) = (picture(), picture());
     let web = after.hosts.iter_mut().find(|host| host.name == "web3").unwrap();
-    web.rows[0] = known(&kept("disk", CheckStatus::Ok, "/ 40 % full", 0), None);
+    web.rows[0] = known(&kept("disk", CheckStatus::Ok, "/ 40 % full", 0));
     after.hosts.retain(|host| host.name != "new1");
     let text = plain(&after.news(&before));
     assert_eq!(text, "web3 disk: OK / 40 % full (was CRITICAL)\nnew1: is no minion of this master any more\n");
@@ -150,7 +154,7 @@ fn a_narrow_terminal_breaks_lines_between_words() {
 #[test]
 fn what_the_checks_came_to_adds_up() {
     let mut report = Report::default();
-    report.add("web1", json!([check("a", "OK", "x"), check("b", "WARNING", "x"), check("c", "UNKNOWN", "x")]));
+    report.add("web1", packed(json!([check("a", "OK", "x"), check("b", "WARNING", "x"), check("c", "UNKNOWN", "x")])));
     report.silent("web2", "offline");
     assert_eq!(report.totals(), "1 warning, 1 unknown, 1 ok; no answer from 1 host");
     assert_eq!(report.worst(), Status::Warning, "a warning counts more than what is unknown");
@@ -163,7 +167,7 @@ fn what_the_checks_came_to_adds_up() {
 fn the_exit_code_is_the_worst_status() {
     let code = |statuses: &[&str]| {
         let mut report = Report::default();
-        report.add("web1", statuses.iter().map(|status| check("x", status, "x")).collect());
+        report.add("web1", packed(statuses.iter().map(|status| check("x", status, "x")).collect()));
         report.worst().code()
     };
     assert_eq!(code(&["OK", "OK"]), 0);
@@ -177,8 +181,8 @@ fn the_exit_code_is_the_worst_status() {
 fn a_line_is_a_host_and_only_what_changed_comes_again() {
     let of = |status| {
         let mut report = Report::default();
-        report.add("web1", json!([check("load", status, "0.1")]));
-        report.add("web2", json!([check("load", "OK", "0.1")]));
+        report.add("web1", packed(json!([check("load", status, "0.1")])));
+        report.add("web2", packed(json!([check("load", "OK", "0.1")])));
         report
     };
     let all = lines(&of("OK"));
@@ -198,7 +202,7 @@ fn a_plugin_that_can_do_nothing_says_why_on_its_first_line() {
 #[test]
 fn all_well_is_one_line() {
     let mut report = Report { seconds: 0.1, ..Report::default() };
-    report.add("web1", json!([check("load", "OK", "0.1")]));
+    report.add("web1", packed(json!([check("load", "OK", "0.1")])));
     let text = plain(&screen(&report, Room { width: 80, rows: Some(24), all: false }));
     assert_eq!(text, "OK  1 host, 1 check in 0.1 s: 1 ok\n");
     assert_eq!(report.worst().code(), 0);
@@ -208,7 +212,7 @@ fn all_well_is_one_line() {
 #[test]
 fn monitoring_systems_can_read_it() {
     let mut report = Report::default();
-    report.add("local", json!([check("disk /", "CRITICAL", "93 % full | really"), check("load", "OK", "0.1")]));
+    report.add("local", packed(json!([check("disk /", "CRITICAL", "93 % full | really"), check("load", "OK", "0.1")])));
     insta::assert_snapshot!("as a plugin", nagios(&report));
     insta::assert_snapshot!("for Prometheus", prometheus(&report));
     assert_eq!(txt(&report), "local: CRITICAL disk /: 93 % full | really\nlocal: OK load: 0.1\n");

@@ -1,7 +1,6 @@
 //! What is wrong, each trouble once: lines that fit a screen.
 
 use indexmap::IndexMap;
-use proto::Value;
 
 use super::{
     super::table::cut,
@@ -48,7 +47,7 @@ pub fn troubles(report: &Report) -> Vec<Trouble<'_>> {
     for (host, row) in report.shown().filter(|(_, row)| row.status != Status::Ok) {
         let (output, ranges) = figures::split(row.output.lines().next().unwrap_or_default());
         let key = Key { status: row.status, name: &row.name, output };
-        let long = row.whole.get("long_output").and_then(Value::as_str);
+        let long = row.long_output.as_deref();
         let new = || Found { ranges: ranges.clone(), hosts: Vec::new(), long, since: row.since };
         let found = groups.entry(key).or_insert_with(new);
         found.ranges.widen(ranges);
