@@ -165,6 +165,9 @@ impl Request {
         let owner = owner::of(call)?;
         let (source, hash) = content::choose(call)?;
         let source = source.strip_prefix("file://").map_or(source.clone(), str::to_owned);
+        if let Some(hash) = hash.as_ref().filter(|hash| content::is_literal(hash)) {
+            content::hash_of(call, &source, hash)?;
+        }
         let format = format(call, &source)?;
         let options = call.some_text("options");
         if format != Format::Zip && call.some_text("password").is_some() {

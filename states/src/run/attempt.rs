@@ -70,7 +70,7 @@ impl Runner<'_> {
             accumulated: self.accumulated,
             watched,
         };
-        let called = catch_unwind(AssertUnwindSafe(|| self.called(&call)));
+        let called = catch_unwind(AssertUnwindSafe(|| self.called(&call, step.trial)));
         let mut row = called.unwrap_or_else(|_| {
             Row::ran(Some(false), "The state panicked, which is a fault of ours and not of your tree", Map::new())
         });
@@ -82,7 +82,7 @@ impl Runner<'_> {
         row
     }
 
-    fn called(&self, call: &Call<'_>) -> Row {
+    fn called(&self, call: &Call<'_>, trial: bool) -> Row {
         let plan = match find(call, self.settings.modules) {
             Ok(plan) => plan,
             Err(why) => return Row { ran: true, ..Row::not_run(false, why) },
@@ -99,7 +99,7 @@ impl Runner<'_> {
             Verdict::Doubtful(warnings) => warnings,
         };
         let mut row = match plan(call) {
-            Ok(plan) => self.carry_out(call, plan),
+            Ok(plan) => self.carry_out(call, plan, trial),
             Err(StateError::Missing(why)) if call.test && call.look.expects_anything() => {
                 Row::ran(None, format!("{why}{BY_THEN}"), Map::new())
             }
@@ -116,15 +116,16 @@ impl Runner<'_> {
         row
     }
 
-    fn carry_out(&self, call: &Call<'_>, plan: Plan) -> Row {
+    fn carry_out(&self, call: &Call<'_>, plan: Plan, trial: bool) -> Row {
         let (comment, changes, more, apply) = match plan {
             Plan::Keep(comment) => return Row::ran(Some(true), comment, Map::new()),
             Plan::KeepWith(done) => return Row::of_done(done),
             Plan::Change { comment, changes, more, apply } => (comment, changes, more, apply),
         };
         match (self.overlay, self.context.host) {
-            _ if call.test && self.overlay.is_none() => {}
-            (Some(overlay), _) if call.test && self.settings.test => {
+            // Its own turn is yet to come, and finds the host as it is.
+            _ if trial => {}
+            (Some(overlay), _) => {
                 // What later states see. Whether it would go well is not known, so its result is not ours.
                 let context = Context { host: Some(overlay), agent: None, ..self.context.copy() };
                 let _ = apply(&Doing { host: overlay, context: &context, low: call.low, is_real: false });

@@ -72,6 +72,8 @@ fn a_prerequisite_runs_before_what_will_change_and_not_otherwise() {
     let sls = "stop:\n  cmd.run:\n    - name: touch /stopped\n    - prereq:\n      - file: new\n\
                new:\n  file.managed:\n    - name: /new\n    - contents: x\n";
     let host = host();
+    let planned = apply(&host, sls, true);
+    assert_eq!(short(&planned), ["stop null+", "new null+"], "its trial is no plan of its own");
     let rows = apply(&host, sls, false);
     assert_eq!(short(&rows), ["stop true+", "new true+"]);
     let rows = apply(&host, sls, false);

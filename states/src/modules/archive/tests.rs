@@ -63,6 +63,10 @@ fn what_would_leave_the_folder_is_refused_as_a_whole() {
 fn sums_and_arguments_are_checked_first() {
     let hash = format!("    - source_hash: sha256={}\n", "0".repeat(64));
     assert!(refused(NAMES, LONG, &hash).contains("does not match the desired source_hash"));
+    for broken in ["sha256=", "sha256=abc", "crc=0123", "md5"] {
+        let hash = format!("    - source_hash: {broken}\n");
+        assert!(refused(NAMES, LONG, &hash).contains(&format!("Source hash {broken} format is invalid")), "{broken}");
+    }
     assert!(refused(NAMES, LONG, "    - user: nobody-here\n").contains("User nobody-here does not exist"));
     assert!(refused(NAMES, LONG, "    - if_missing: x\n").contains("'if_missing' is not an absolute path"));
     let two = "-rw-r--r-- 0/0 0 2024-01-01 00:00 a\n-rw-r--r-- 0/0 0 2024-01-01 00:00 b\n";

@@ -302,9 +302,11 @@ fn verify(
              set skip_verify to True"
         ));
     };
-    let (kind, wanted) = hash_of(call, source, hash)?;
-    let found = found(&kind)?
-        .ok_or_else(|| StateError::Failed(format!("Unable to manage file: Source hash {hash} format is invalid")))?;
+    let (kind, wanted) = hash_of(call, source, hash).map_err(|why| match why {
+        StateError::Failed(why) if is_literal(hash) => StateError::Failed(format!("Unable to manage file: {why}")),
+        other => other,
+    })?;
+    let found = found(&kind)?.ok_or_else(|| StateError::Failed(malformed(hash)))?;
     if found == wanted {
         return Ok(());
     }
@@ -317,10 +319,26 @@ pub fn hash_of(call: &Call<'_>, source: &str, hash: &str) -> Result<(String, Str
         Scheme::Unknown => hash.to_owned(),
         _ => hash_in_list(&String::from_utf8_lossy(&fetch(call, hash)?), source)?,
     };
-    Ok(match wanted.split_once(['=', ':']) {
-        Some((kind, digest)) => (kind.to_lowercase(), digest.trim().to_lowercase()),
+    let (kind, digest) = match wanted.split_once(['=', ':']) {
+        Some((kind, digest)) => (kind.trim().to_lowercase(), digest.trim().to_lowercase()),
         None => (kind_of(wanted.trim()).to_owned(), wanted.trim().to_lowercase()),
-    })
+    };
+    match kind.is_empty() || kind_of(&digest) != kind {
+        true => failed(malformed(hash)),
+        false => Ok((kind, digest)),
+    }
+}
+
+fn malformed(hash: &str) -> String {
+    format!(
+        "Source hash {hash} format is invalid. It is to be a hash, <hash_type>=<hash>, or a file or an address that \
+         holds one; md5 has 32 digits, sha1 40, sha224 56, sha256 64, sha384 96, sha512 128."
+    )
+}
+
+/// Whether a `source_hash` stands there itself, and is not to be fetched first.
+pub fn is_literal(hash: &str) -> bool {
+    matches!(scheme(hash), Scheme::Unknown)
 }
 
 /// The line of a checksum file that names the source, or the only checksum in it.

@@ -23,8 +23,9 @@ use crate::{
 const TYPES: [&str; 6] = ["user", "group", "mode", "ignore_files", "ignore_dirs", "silent"];
 
 pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
-    let name = super::path(call)?;
-    let shown = name.display().to_string();
+    let name = super::path(call)?.display().to_string();
+    let shown = name.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&name).to_owned();
+    let name = PathBuf::from(&shown);
     let dir_mode = if call.some_text("dir_mode").is_some() { "dir_mode" } else { "mode" };
     let own = owner::permissions(call, dir_mode)?;
     let file_mode = owner::permissions(call, "file_mode")?.mode.or(own.mode);

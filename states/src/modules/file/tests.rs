@@ -122,6 +122,13 @@ fn folders_links_and_what_is_to_be_gone() {
 }
 
 #[test]
+fn a_folder_is_named_without_its_last_slash() {
+    let host = host(&[]);
+    let rows = apply(&host, &sls("directory", "name: /d/").replace("name: /a", "user: root"), false);
+    assert_eq!(rows[0].3, json!({"/d": {"directory": "new"}}));
+}
+
+#[test]
 fn a_clean_folder_keeps_what_its_requirements_manage() {
     let sls = "k:\n  file.managed:\n    - name: /d/sub/keep\n    - contents: x\n    - makedirs: True\n\
                x:\n  file.directory:\n    - name: /d\n    - clean: True\n    - require:\n      - file: k\n";
