@@ -10,7 +10,8 @@ use std::{
 use proto::{Args, Map, Value};
 
 use crate::{
-    CallError, Command, Context, Function, Host, Look, Output, Stat, Tree, call::Functions, look::Kind, run::Overlay,
+    CallError, Command, Context, Function, Host, Look, Output, Stat, Tree, call::Functions, look::Kind,
+    resource::accounts, run::Overlay,
 };
 
 /// A machine without anything but its root folder.
@@ -131,7 +132,11 @@ impl Look for Memory {
     fn which(&self, program: &str) -> Option<PathBuf> {
         self.files.which(program)
     }
+    /// As a host would: not at all, where the user that it is to run as does not exist.
     fn probe(&self, command: &Command) -> io::Result<Output> {
+        if command.runas.as_ref().is_some_and(|name| name != "root" && accounts::user(self, name).is_none()) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let line = command.argv.join(" ");
         Ok(self.answers.iter().find_map(|answer| answer(self, &line)).unwrap_or_default())
     }

@@ -1,7 +1,7 @@
 //! Arguments that a state function does not have: an error where Salt takes them for one, else a
 //! warning where another was likely meant.
 
-use proto::Map;
+use proto::{Map, Value};
 
 use crate::{
     compile::{KEYWORDS, is_keyword},
@@ -35,6 +35,13 @@ pub fn judge(low: &Map) -> Verdict {
         .filter_map(|key| Some(format!("{full} has no argument '{key}'; did you mean {}?", near(state, key)?)))
         .collect();
     if warnings.is_empty() { Verdict::Known } else { Verdict::Doubtful(warnings) }
+}
+
+/// The arguments of a low chunk that its function does not have.
+pub fn unknown(low: &Map) -> impl Iterator<Item = (&String, &Value)> {
+    let text = |key: &str| low.get(key).and_then(Value::as_str).unwrap_or_default();
+    let state = modules::state(text("state"), text("fun"));
+    low.iter().filter(move |(key, _)| state.is_some_and(|state| !is_known(state, key)))
 }
 
 fn is_known(state: &State, key: &str) -> bool {

@@ -117,11 +117,17 @@ fn creates(call: &Call<'_>, paths: &Value) -> (bool, String) {
     }
 }
 
+/// The arguments of a state that its conditions are run with too (`_run_check` of `salt.state`). Its `user` is not
+/// among them: that is whom a file or a checkout belongs to.
+const SETTINGS: [&str; 9] =
+    ["cwd", "root", "runas", "env", "prepend_path", "umask", "timeout", "success_retcodes", "shell"];
+
 /// The exit code of a condition's command, run with the state's own settings.
 fn retcode(call: &Call<'_>, text: &str, with_settings: bool) -> Option<i32> {
     let left_out = call.list("cmd_opts_exclude");
     let settings = |key: &str| {
-        if with_settings && !left_out.iter().any(|other| other == key) { call.low.get(key).cloned() } else { None }
+        let is_used = with_settings && SETTINGS.contains(&key) && !left_out.iter().any(|other| other == key);
+        if is_used { call.low.get(key).cloned() } else { None }
     };
     let command = command::shell(call.look, text, &settings).ok()?;
     let output = match call.context.host {

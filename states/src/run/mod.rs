@@ -5,7 +5,7 @@
 //! those of `salt.state.State` of Salt 3008.
 
 mod accumulated;
-mod arguments;
+pub(crate) mod arguments;
 mod attempt;
 mod checks;
 mod held;

@@ -97,6 +97,15 @@ fn a_listener_acts_once_at_the_end() {
 }
 
 #[test]
+fn conditions_run_as_their_runas_says_and_not_as_the_owner_of_what_is_made() {
+    for (who, runs) in [("user: nobody-here", true), ("runas: nobody-here", false)] {
+        let sls = format!("x:\n  event.send:\n    - name: x\n    - unless: test -f /there\n    - {who}\n");
+        let rows = apply(&host(), &sls, true);
+        assert_eq!(rows[0].2 != "unless condition is true", runs, "{who}: {}", rows[0].2);
+    }
+}
+
+#[test]
 fn conditions_of_a_state() {
     let host = host().with(&[("/there", "")]);
     for (condition, runs, comment) in [

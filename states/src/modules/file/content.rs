@@ -14,6 +14,7 @@ use crate::{
         digest, encoding,
         files::{self, LIMIT},
     },
+    run::arguments,
     value,
 };
 
@@ -400,6 +401,8 @@ fn rendered_with(
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), call.value(key)?.clone())))
         .collect();
+    // Salt hands on what the state itself has no use for. So a `context` written one column too far to the left works.
+    names.extend(arguments::unknown(call.low).map(|(key, value)| (key.clone(), value.clone())));
     names.extend(call.map("defaults"));
     names.extend(call.map("context"));
     names.extend(extra.clone());

@@ -27,6 +27,7 @@ fn what_states_make_of_a_file() {
         ("managed", "contents: [x, y]", "", "x\ny\n", "File /a updated"),
         ("managed", "contents: x\ncontents_newline: False", "old", "x", "File /a updated"),
         ("managed", "source: salt://f\ntemplate: jinja\ncontext: {v: 1}", "", "1\n", "File /a updated"),
+        ("managed", "source: salt://f\ntemplate: jinja\ncontext:\nv: 1", "", "1\n", "File /a updated"),
         ("managed", "source: [salt://none, salt://f]", "", "{{ v }}\n", "File /a updated"),
         ("append", "text: [x, y]", "x\n", "x\ny\n", "Appended 1 lines"),
         ("append", "text: y", "x", "x\ny\n", "Appended 1 lines"),
