@@ -420,7 +420,7 @@ fn row(id: &MinionId, member: &Member, with_grains: bool) -> MinionRow {
         address: member.address.clone(),
         version: member.version.clone(),
         clock_offset: link.map(|link| link.offset()),
-        grains: with_grains.then(|| grains::all(&member.grains, &member.fixed)),
+        grains: with_grains.then(|| grains::all(id, &member.grains, &member.fixed)),
     }
 }
 

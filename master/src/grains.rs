@@ -2,7 +2,7 @@
 //! asks.
 
 use proto::{
-    Map, MinionId, Packed,
+    Map, MinionId, Packed, Value,
     target::{Asks, Nodegroups, Subject, Target},
 };
 
@@ -21,28 +21,35 @@ impl<'a> Matcher<'a> {
     /// `grains` are the minion's claims, `fixed` are the master's word; without its pillar, no
     /// pillar target means it.
     pub fn matches(&self, id: &MinionId, grains: &Packed, fixed: &Map, pillar: Option<&Packed>) -> bool {
-        let grains = self.grains(grains, fixed);
+        let grains = self.grains(id, grains, fixed);
         let pillar = pillar.filter(|_| self.asks.pillar).and_then(|pillar| pillar.open().ok());
         let (pillar, nodegroups) = (pillar.as_ref(), Some(self.nodegroups));
         self.target.matches(&Subject { id: id.as_str(), grains: &grains, pillar, nodegroups })
     }
 
     /// Only those that the target asks for are decoded.
-    fn grains(&self, grains: &Packed, fixed: &Map) -> Map {
+    fn grains(&self, id: &MinionId, grains: &Packed, fixed: &Map) -> Map {
         if !self.asks.any_grain() {
             return Map::new();
         }
         let mut picked = grains.pick(|name| self.asks.grain(name)).unwrap_or_default();
-        picked.extend(fixed.iter().filter(|(name, _)| self.asks.grain(name)).map(|(k, v)| (k.clone(), v.clone())));
+        picked.extend(known(id, fixed).filter(|(name, _)| self.asks.grain(name)));
         picked
     }
 }
 
-/// All grains of one minion; those that the master fixed win.
-pub fn all(grains: &Packed, fixed: &Map) -> Map {
+/// All grains of one minion; those that the master knows better win.
+pub fn all(id: &MinionId, grains: &Packed, fixed: &Map) -> Map {
     let mut all = grains.open().unwrap_or_default();
-    all.extend(fixed.clone());
+    all.extend(known(id, fixed));
     all
+}
+
+/// What the master says of a minion, whatever it claims: the grains that were fixed, and its name,
+/// by which pillar is handed out.
+pub fn known(id: &MinionId, fixed: &Map) -> impl Iterator<Item = (String, Value)> {
+    let fixed = fixed.iter().map(|(name, value)| (name.clone(), value.clone()));
+    fixed.chain([("id".to_owned(), id.as_str().into())])
 }
 
 #[cfg(test)]
@@ -52,6 +59,18 @@ mod tests {
 
     fn map(value: proto::Value) -> Map {
         value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_name_is_the_masters_word() {
+        let claims = Packed::new(&map(json!({"id": "db1", "os": "Debian"}))).unwrap();
+        let (id, fixed) = ("web1".parse().unwrap(), map(json!({"id": "db1"})));
+        assert_eq!(all(&id, &claims, &fixed)["id"], "web1");
+        let matches = |text: &str| {
+            let target = Target::parse(text).unwrap();
+            Matcher::new(&target, &Nodegroups::default()).matches(&id, &claims, &fixed, None)
+        };
+        assert!(matches("G@id:web1 and G@*:web1") && !matches("G@id:db1") && !matches("G@*:db1"));
     }
 
     #[test]

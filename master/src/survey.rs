@@ -8,6 +8,8 @@ use proto::{
     target::{Asks, Nodegroups, Subject, Target},
 };
 
+use crate::grains;
+
 /// A minion as it was when the survey began.
 pub struct Candidate {
     pub id: MinionId,
@@ -45,7 +47,7 @@ pub fn survey(candidates: &[Candidate], targets: &[Target], nodegroups: &Nodegro
     means
 }
 
-/// The grains that any target asks for; those that the master fixed win.
+/// The grains that any target asks for; those that the master knows better win.
 fn picked(candidate: &Candidate, asks: &[Asks], asked: &RefCell<HashMap<String, bool>>) -> Map {
     let wanted = |name: &str| {
         if let Some(known) = asked.borrow().get(name) {
@@ -56,7 +58,7 @@ fn picked(candidate: &Candidate, asks: &[Asks], asked: &RefCell<HashMap<String, 
         any
     };
     let mut picked = candidate.grains.pick(wanted).unwrap_or_default();
-    picked.extend(candidate.fixed.iter().filter(|(name, _)| wanted(name)).map(|(k, v)| (k.clone(), v.clone())));
+    picked.extend(grains::known(&candidate.id, &candidate.fixed).filter(|(name, _)| wanted(name)));
     picked
 }
 
@@ -72,7 +74,7 @@ mod tests {
         let groups = Nodegroups::parse(&map(json!({"webs": "web*"}))).unwrap();
         let candidate = |id: &str, os: &str, fixed: proto::Value| Candidate {
             id: id.parse().unwrap(),
-            grains: Packed::new(&map(json!({"os": os, "role": "x"}))).unwrap(),
+            grains: Packed::new(&map(json!({"os": os, "role": "x", "id": "db1"}))).unwrap(),
             fixed: map(fixed),
             pillar: Some(Packed::new(&map(json!({"tier": os.to_lowercase()}))).unwrap()),
             absent: None,
@@ -82,8 +84,16 @@ mod tests {
             candidate("web2", "Alpine", json!({"role": "db"})),
             candidate("db1", "Debian", json!({})),
         ];
-        let texts =
-            ["*", "G@os:Debian", "G@role:db", "N@webs and not G@os:Alpine", "I@tier:debian", "none", "L@db1,web2"];
+        let texts = [
+            "*",
+            "G@os:Debian",
+            "G@role:db",
+            "N@webs and not G@os:Alpine",
+            "I@tier:debian",
+            "none",
+            "L@db1,web2",
+            "G@id:db1",
+        ];
         let targets: Vec<Target> = texts.iter().map(|text| Target::parse(text).unwrap()).collect();
         let found = survey(&all, &targets, &groups);
         for (target, found) in targets.iter().zip(&found) {

@@ -9,11 +9,12 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use proto::{
-    Args, JobId, Map, OperatorName, Packed, Publish, Request, RunOptions,
+    Args, JobId, Map, OperatorName, Packed, Publish, Question, Request, RunOptions,
     codec::{self, Limits},
     frame::{Fragmenter, LaneLimits, Reassembler},
     layout,
     message::{Ask, FromMinion, Hello, Lane, MinionHello, OperatorHello, Query, Reply, ToMinion, ToOperator},
+    question::Unanswered,
     session::{Initiator, Local, Peer, Responder, Session, Step},
     sign::{Identity, PUBLISH, PublicKey, REQUEST, Signed, StaticKey},
 };
@@ -140,11 +141,13 @@ pub struct Talk {
     pub session: Session,
     reassembler: Reassembler,
     heard: Vec<Bytes>,
+    /// Every message that was ever heard here, one behind the other.
+    pub all: Vec<u8>,
 }
 
 impl Talk {
     fn new(wire: Wire, session: Session) -> Self {
-        Self { wire, session, reassembler: Reassembler::new(LaneLimits::default()), heard: Vec::new() }
+        Self { wire, session, reassembler: Reassembler::new(LaneLimits::default()), heard: Vec::new(), all: Vec::new() }
     }
 
     /// Says a message as it should be said.
@@ -183,11 +186,30 @@ impl Talk {
             let plain = self.session.opener.open(BytesMut::from(&frame[..])).ok()?;
             self.reassembler.push(plain.freeze());
             while let Some((_, message)) = self.reassembler.next().expect("the other side's frames are good") {
+                self.all.extend_from_slice(&message);
                 self.heard.push(message);
             }
         }
         let bytes = self.heard.remove(0);
         Some(codec::decode(&bytes, Limits::MESSAGE).expect("the other side's messages are good"))
+    }
+
+    /// Asks the master as a minion, and gives the whole answer; `None` when it hangs up.
+    pub fn question(&mut self, id: u32, question: Question) -> Option<Result<Vec<u8>, Unanswered>> {
+        self.say(Lane::Control, &FromMinion::Ask { id, question });
+        let mut answer = Vec::new();
+        loop {
+            match self.hear::<ToMinion>()? {
+                ToMinion::Part { id: found, bytes, last } if found == id => {
+                    answer.extend_from_slice(&bytes);
+                    if last {
+                        return Some(Ok(answer));
+                    }
+                }
+                ToMinion::Failed { id: found, why } if found == id => return Some(Err(why)),
+                _ => {}
+            }
+        }
     }
 
     /// Asks the master as an operator, and gives the first answer.

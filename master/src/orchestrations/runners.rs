@@ -192,7 +192,7 @@ fn presence(desk: &Desk, args: &Args, up: bool) -> Result<Value, Refused> {
 fn grains(desk: &Desk, _: &str, args: &Args) -> Result<Value, Refused> {
     let of = |id: MinionId| {
         let (claimed, fixed) = desk.master.fleet.grains_of(&id)?;
-        Some((id.to_string(), Value::Object(crate::grains::all(&claimed, &fixed))))
+        Some((id.to_string(), Value::Object(crate::grains::all(&id, &claimed, &fixed))))
     };
     Ok(Value::Object(targeted(desk, args, 1)?.into_iter().filter_map(of).collect()))
 }

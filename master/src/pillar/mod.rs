@@ -102,7 +102,7 @@ impl Pillars {
         }
         let order = Order {
             minion: minion.clone(),
-            grains: grains::all(&claimed, &fixed),
+            grains: grains::all(minion, &claimed, &fixed),
             opts: self.opts(minion, &wanted),
             tree,
             overrides,

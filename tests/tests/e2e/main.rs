@@ -16,6 +16,7 @@ mod newcomer;
 mod operators;
 mod overstate;
 mod overstate_faults;
+mod pillars;
 mod runs;
 mod states;
 mod victim;

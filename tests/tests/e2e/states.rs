@@ -25,16 +25,16 @@ over_both! {
 }
 
 /// A fleet whose master serves `states` and `pillar` of its folder.
-fn plan(transport: Transport) -> fleet::Plan {
+pub fn plan(transport: Transport) -> fleet::Plan {
     Fleet::new(transport).minion(|_| "grains: {role: web}".into())
 }
 
-struct Site {
-    fleet: Fleet,
+pub struct Site {
+    pub fleet: Fleet,
 }
 
 impl Site {
-    fn start(plan: fleet::Plan) -> Self {
+    pub fn start(plan: fleet::Plan) -> Self {
         let mut fleet = plan.lay_out();
         let at = |part: &str| fleet.path().join(part).display().to_string();
         let (states, pillar) = (at("states"), at("pillar"));
@@ -55,7 +55,7 @@ impl Site {
     }
 
     /// Writes a file of the tree; `@OUT@` in it is the folder that states may change.
-    fn write(&self, part: &str, text: &str) {
+    pub fn write(&self, part: &str, text: &str) {
         let path = self.fleet.path().join(part);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::create_dir_all(self.out("")).unwrap();
@@ -68,13 +68,13 @@ impl Site {
         self.fleet.path().join("out").join(part)
     }
 
-    fn read(&self, part: &str) -> String {
+    pub fn read(&self, part: &str) -> String {
         fs::read_to_string(self.out(part)).unwrap_or_default()
     }
 
     /// The rows of a run on one minion.
     #[track_caller]
-    fn apply(&self, id: &str, words: &[&str]) -> serde_json::Map<String, Value> {
+    pub fn apply(&self, id: &str, words: &[&str]) -> serde_json::Map<String, Value> {
         let all: Vec<&str> = ["apply", id].iter().chain(words).chain(&["--out", "json"]).copied().collect();
         let ran = self.fleet.ctl(&all);
         let rows = ran.json()[id].clone();
@@ -110,7 +110,7 @@ fn changed(rows: &serde_json::Map<String, Value>) -> Vec<&String> {
 }
 
 #[track_caller]
-fn all_well(rows: &serde_json::Map<String, Value>) {
+pub fn all_well(rows: &serde_json::Map<String, Value>) {
     let bad: Vec<_> = rows.iter().filter(|(_, row)| row["result"] != json!(true)).collect();
     assert!(bad.is_empty() && !rows.is_empty(), "{bad:?}");
 }
@@ -302,7 +302,7 @@ fn secrets_are_nowhere_but_where_they_belong(transport: Transport) {
     }
 }
 
-fn files_with(folder: &std::path::Path, needle: &[u8]) -> Vec<PathBuf> {
+pub fn files_with(folder: &std::path::Path, needle: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
