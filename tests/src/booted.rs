@@ -1,7 +1,10 @@
 //! A throw-away machine with users, package sources and a systemd of its own, as
 //! `conformance/twins/boot.sh` makes it of this one.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Alone, binary,
@@ -29,9 +32,17 @@ impl Booted {
     /// # Panics
     /// Without root, overlayfs or systemd.
     pub fn new(alone: &Alone) -> Self {
+        Self::sharing(&[&alone.path("")])
+    }
+
+    /// A machine that sees these folders, and `ctl`.
+    ///
+    /// # Panics
+    /// Without root, overlayfs or systemd.
+    pub fn sharing(folders: &[&Path]) -> Self {
         let folder = tempfile::Builder::new().prefix("booted").tempdir().expect("a temporary folder can be made");
         let mut command = Command::new("bash");
-        command.arg(SCRIPT).arg(folder.path()).arg(alone.path("")).arg(binary::ctl());
+        command.arg(SCRIPT).arg(folder.path()).args(folders).arg(binary::ctl());
         let boot = Running::start(command);
         let init = wait::until(secs(30), "a machine (it needs root, overlayfs and systemd)", || {
             std::fs::read_to_string(folder.path().join("init")).ok()

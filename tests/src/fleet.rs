@@ -142,6 +142,8 @@ pub struct Fleet {
     pub net: Option<Net>,
     /// Where `ctl` finds its configuration; the master's folder unless a test says otherwise.
     pub ctl_dir: PathBuf,
+    /// Words to put before `ctl`.
+    wrap: Vec<String>,
     address: String,
     transport: Transport,
     began: Instant,
@@ -204,12 +206,22 @@ impl Fleet {
             Minion { id: id.clone(), daemon: daemon(&home, "minion", i + 1), dir: home }
         });
         let minions = minions.collect();
-        Self { master, minions, net: plan.net, ctl_dir: home, address, transport, began: Instant::now(), dir }
+        let wrap = plan.net.as_ref().map_or_else(Vec::new, |net| net.hosts[0].wrap());
+        Self { master, minions, net: plan.net, ctl_dir: home, wrap, address, transport, began: Instant::now(), dir }
     }
 
     /// `HOST:PORT` of the master.
     pub fn address(&self) -> String {
         format!("{}:{PORT}", self.address)
+    }
+
+    /// All of it is to be started on another machine that sees its folder: these words come before each command.
+    pub fn live_in(&mut self, wrap: Vec<String>) {
+        self.master.recipe_mut().wrap.clone_from(&wrap);
+        for minion in &mut self.minions {
+            minion.daemon.recipe_mut().wrap.clone_from(&wrap);
+        }
+        self.wrap = wrap;
     }
 
     /// The folder of everything.
@@ -272,9 +284,9 @@ impl Fleet {
     pub fn command_from(&self, config_dir: &Path, args: &[&str]) -> Command {
         let mut all = vec!["--config-dir".into(), config_dir.into()];
         all.extend(args.iter().map(Into::into));
-        let wrap = self.net.as_ref().map_or_else(Vec::new, |net| net.hosts[0].wrap());
         let env = vec![("NO_COLOR".into(), "1".into())];
-        Recipe { wrap, program: binary::ctl().to_owned(), args: all, env, log: PathBuf::new() }.command()
+        Recipe { wrap: self.wrap.clone(), program: binary::ctl().to_owned(), args: all, env, log: PathBuf::new() }
+            .command()
     }
 
     /// Runs `ctl` to its end, a minute at most.

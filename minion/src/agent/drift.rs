@@ -46,7 +46,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// However sure it is that nothing has changed, it is looked again after this long.
 const AT_LEAST: Duration = Duration::from_secs(3600);
 /// How often it is looked whether services have begun or ended: a few calls of the kernel.
-const SERVICES: Duration = Duration::from_secs(5);
+const SERVICES: Duration = Duration::from_secs(2);
 /// How long it is not read what happens in the folders, after something that does not matter.
 const BUSY: Duration = Duration::from_millis(250);
 /// How long states that are being applied are waited for, and how often it is looked.

@@ -2,6 +2,7 @@
 //! has a fleet of its own.
 
 mod checks;
+mod continuous;
 mod enemies;
 mod events;
 mod faults;
@@ -20,3 +21,4 @@ mod pillars;
 mod runs;
 mod states;
 mod victim;
+mod watchers;
