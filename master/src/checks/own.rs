@@ -26,6 +26,9 @@ const FULL: (u64, u64) = (90, 95);
 const OFF: (u64, u64) = (1_000_000, 60_000_000);
 /// For so long a jump of this clock is told: who looks now and then must see it.
 const JUMP_TOLD: Duration = Duration::from_secs(600);
+/// Days after which a session key is old. It is made anew at a start without it, and minions take the new one,
+/// since it is the identity that they know.
+const OLD: u64 = 730;
 /// How many clocks make a median that says something of ours.
 const CLOCKS: usize = 3;
 
@@ -196,18 +199,22 @@ fn jobs(master: &Master) -> Found {
 /// How old the key files are. One that is gone would be made anew at the next start, and no minion
 /// would know this master any more.
 fn keys_on_disk(root_dir: &Path) -> Found {
-    let mut said = Vec::new();
+    let (mut said, mut status, mut hint) = (Vec::new(), CheckStatus::Ok, String::new());
     for (word, path) in [("identity", layout::MASTER_KEY), ("session key", crate::pki::STATIC_KEY)] {
         let made = fs::metadata(root_dir.join(path)).and_then(|file| file.modified());
         match made {
             Ok(made) => {
-                let age = SystemTime::now().duration_since(made).unwrap_or_default();
-                said.push(format!("{word} {} days old", age.as_secs() / 86_400));
+                let days = SystemTime::now().duration_since(made).unwrap_or_default().as_secs() / 86_400;
+                said.push(format!("{word} {days} days old"));
+                if path == crate::pki::STATIC_KEY && days >= OLD {
+                    status = CheckStatus::Warning;
+                    hint = format!("; after {OLD} days a new one is due: remove {path}, then start the master again");
+                }
             }
             Err(error) => return (CheckStatus::Critical, format!("{word}: {path}: {error}")),
         }
     }
-    (CheckStatus::Ok, said.join(", "))
+    (status, said.join(", ") + &hint)
 }
 
 fn keys(master: &Master, (status, on_disk): Found) -> Found {
@@ -266,6 +273,18 @@ mod tests {
             keys_on_disk(folder.path()),
             (CheckStatus::Ok, "identity 0 days old, session key 0 days old".into())
         );
+        let days = |n: u64| SystemTime::now() - Duration::from_secs(n * 86_400 + 60);
+        let age = |name: &str, n: u64| {
+            let file = fs::File::options().append(true).open(folder.path().join(name)).unwrap();
+            file.set_modified(days(n)).unwrap();
+        };
+        age(layout::MASTER_KEY, 4000);
+        age(crate::pki::STATIC_KEY, OLD - 1);
+        let (status, text) = keys_on_disk(folder.path());
+        assert_eq!((status, text.as_str()), (CheckStatus::Ok, "identity 4000 days old, session key 729 days old"));
+        age(crate::pki::STATIC_KEY, OLD);
+        let (status, text) = keys_on_disk(folder.path());
+        assert!(status == CheckStatus::Warning && text.contains("session key 730 days old; after"), "{text}");
         assert_eq!(disk(Path::new("/nonexistent")).0, CheckStatus::Unknown);
         assert_eq!(size_of(&folder.path().join("pki")), 2);
     }
