@@ -85,6 +85,10 @@ impl Checks {
     pub fn told(&self, id: &MinionId, all: bool, rows: Vec<CheckRow>) -> Result<(), &'static str> {
         let changes = self.table().told(id, all, rows, clock::now())?;
         self.tell(id, &changes);
+        // Its key may have been deleted while this was on its way, and was forgotten before it came.
+        if !self.fleet.knows(id) {
+            self.forget(id);
+        }
         Ok(())
     }
 
@@ -185,4 +189,36 @@ pub fn distinct(ids: impl IntoIterator<Item = MinionId>) -> Vec<MinionId> {
     let mut ids: Vec<MinionId> = ids.into_iter().collect();
     ids.sort();
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::Map;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_word_of_a_minion_whose_key_is_gone_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let id: MinionId = "web1".parse().unwrap();
+        let fleet = Arc::new(Fleet::new(Default::default(), [(id.clone(), Map::new())], Vec::new()));
+        let own = "master_master".parse().unwrap();
+        let checks = Checks::load(store, fleet.clone(), Events::default(), own).await.unwrap();
+        let row = || CheckRow {
+            name: "disk".into(),
+            status: CheckStatus::Critical,
+            flapping: false,
+            output: "full".into(),
+            since: 1,
+            at: 1,
+            interval: 30,
+        };
+        checks.told(&id, true, vec![row()]).unwrap();
+        assert_eq!((checks.counts(), checks.of(&id).rows.len()), ([0, 0, 1, 0], 1));
+        fleet.remove(&id, proto::message::Refusal::Deleted);
+        checks.forget(&id);
+        checks.told(&id, true, vec![row()]).unwrap();
+        assert_eq!((checks.counts(), checks.of(&id).rows.len()), ([0; 4], 0));
+    }
 }
