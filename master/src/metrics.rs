@@ -4,10 +4,14 @@
 //! differs in where a counter has its `_total` and in the last line.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     fmt::Write as _,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,14 +32,17 @@ use proto::{
 use tokio::{
     net::TcpListener,
     sync::{Mutex, Semaphore},
+    task::AbortHandle,
 };
 
 use crate::{checks, clock, server::Master};
 
-/// Connections at once.
+/// Connections at once. Where there is no room for one more, the one that has been silent for longest is
+/// hung up on: who reads metrics says so at once.
 const MOST_CONNECTIONS: usize = 32;
-/// How long a peer may take in all: to say what it wants, and to take it. There is one request a
-/// connection, so nobody holds a place for longer.
+/// How long a peer may take to say what it wants …
+const SILENCE: Duration = Duration::from_secs(3);
+/// … and in all, until it has taken it. There is one request a connection, so nobody holds a place for longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For so long, a page is good for all who ask: what it costs to make does not grow with them.
 const FRESH: Duration = Duration::from_secs(1);
@@ -46,8 +53,8 @@ const MOST_UNWELL: usize = 10_000;
 pub async fn serve(listener: TcpListener, master: Arc<Master>, store: PathBuf) {
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let pages = Arc::new(Pages { master, store, made: Default::default() });
+    let mut silent = Silent::default();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -56,14 +63,21 @@ pub async fn serve(listener: TcpListener, master: Arc<Master>, store: PathBuf) {
                 continue;
             }
         };
-        let pages = pages.clone();
-        tokio::spawn(async move {
+        if room.available_permits() == 0 {
+            silent.hang_up();
+        }
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let (pages, asked) = (pages.clone(), Arc::<AtomicBool>::default());
+        let has_asked = asked.clone();
+        let serving = tokio::spawn(async move {
             let answer = service_fn(move |request| {
+                has_asked.store(true, Relaxed);
                 let pages = pages.clone();
                 async move { Ok::<_, Infallible>(answer(&request, pages).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
+                .header_read_timeout(SILENCE)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), answer);
             match tokio::time::timeout(PATIENCE, connection).await {
@@ -73,6 +87,27 @@ pub async fn serve(listener: TcpListener, master: Arc<Master>, store: PathBuf) {
             }
             drop(permit);
         });
+        silent.add(asked, serving.abort_handle());
+    }
+}
+
+/// Connections that have not said what they want, the oldest first.
+#[derive(Default)]
+struct Silent(VecDeque<(Arc<AtomicBool>, AbortHandle)>);
+
+impl Silent {
+    fn add(&mut self, asked: Arc<AtomicBool>, serving: AbortHandle) {
+        self.0.retain(|(asked, serving)| !asked.load(Relaxed) && !serving.is_finished());
+        self.0.push_back((asked, serving));
+    }
+
+    /// Hangs up on the first of them.
+    fn hang_up(&mut self) {
+        while let Some((asked, serving)) = self.0.pop_front() {
+            if !asked.load(Relaxed) && !serving.is_finished() {
+                return serving.abort();
+            }
+        }
     }
 }
 

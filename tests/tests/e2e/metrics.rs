@@ -7,6 +7,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use serde_json::json;
@@ -148,4 +149,31 @@ fn metrics_are_off_unless_asked_for_and_only_to_be_got() {
     assert!(first("GET", "/metrics").contains("200"));
     assert!(first("POST", "/metrics").contains("405"));
     assert!(first("GET", "/").contains("404"));
+}
+
+#[test]
+fn who_says_nothing_holds_up_no_scrape() {
+    let mut fleet = Fleet::new(Transport::Tcp).minions(0).lay_out();
+    let place = format!("{}:9464", fleet.address().rsplit_once(':').unwrap().0);
+    fleet.configure_master("metrics", &json!(place).to_string());
+    fleet.start_master();
+    let scrape = || {
+        let begun = Instant::now();
+        assert!(get(&place, "GET", "/metrics", "*/*").0.contains("200"));
+        begun.elapsed()
+    };
+    scrape();
+    let mut silent: Vec<TcpStream> = (0..900).map(|_| TcpStream::connect(&place).unwrap()).collect();
+    let among_silent = scrape();
+    // The same, with half a request.
+    for stream in &mut silent {
+        // Most were hung up on.
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x");
+    }
+    silent.extend((0..40).map(|_| TcpStream::connect(&place).unwrap()));
+    for stream in &mut silent {
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x");
+    }
+    let among_halves = scrape();
+    assert!(among_silent < secs(5) && among_halves < secs(5), "{among_silent:?}, {among_halves:?}");
 }
