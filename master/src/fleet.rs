@@ -259,6 +259,11 @@ impl Fleet {
         members.iter().filter(|(_, member)| lacks(member)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// How many minions there are, connected or not.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.members().len()).unwrap_or(u32::MAX)
+    }
+
     pub fn knows(&self, id: &MinionId) -> bool {
         self.members().contains_key(id)
     }

@@ -180,6 +180,9 @@ pub enum ToMinion {
         now: u64,
         /// Grains that the master fixed for this minion (`ctl key accept --grain`).
         fixed_grains: Map,
+        /// How many minions this master has: they may all have started with this one. 0: it does not say.
+        #[serde(default)]
+        minions: u32,
     },
     Refused {
         why: Refusal,

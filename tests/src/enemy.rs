@@ -254,7 +254,7 @@ impl FakeMaster {
     pub fn welcome(&self) -> (Talk, MinionHello) {
         let mut talk = self.shake().expect("a good handshake");
         let Some(Hello::Minion(hello)) = talk.hear::<Hello>() else { panic!("no minion's hello") };
-        talk.say(Lane::Control, &ToMinion::Welcome { now: now(), fixed_grains: Map::new() });
+        talk.say(Lane::Control, &ToMinion::Welcome { now: now(), fixed_grains: Map::new(), minions: 1 });
         (talk, *hello)
     }
 

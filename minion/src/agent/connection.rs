@@ -212,8 +212,9 @@ async fn greet(inner: &Arc<Inner>, channel: Channel) -> Result<(Sender, Receiver
     let patience = Duration::from_secs(HEARTBEAT * DEAD_AFTER);
     let answer = timeout(patience, receiver.recv::<ToMinion>()).await;
     match answer.map_err(|_| Ended::Silent(patience.as_secs()))?? {
-        Some(ToMinion::Welcome { now, fixed_grains }) => {
+        Some(ToMinion::Welcome { now, fixed_grains, minions }) => {
             inner.clock.answered(now, asked);
+            inner.checks.is_one_of(minions);
             inner.fix_grains(fixed_grains);
             Ok((sender, receiver, master))
         }

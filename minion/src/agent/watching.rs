@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -27,14 +27,22 @@ use crate::checks::{Configured, Found, GRACE, STUCK, Scene, Source, Table, Work,
 
 /// Checks that run at once. What is late by a moment is no harm here.
 const AT_ONCE: usize = 8;
-/// The first looks are spread over this long: a whole fleet may have started with this minion.
+/// The first looks are spread over this long at most: a whole fleet may have started with this minion.
 const FIRST: Duration = Duration::from_secs(10);
+/// What is spread so that a fleet does not do it all at once takes this long for each of its minions, and
+/// at least …
+const EACH: Duration = Duration::from_millis(5);
+const LEAST: Duration = Duration::from_secs(2);
+/// How long it is waited for the master's word of how large the fleet is.
+const WORD: Duration = Duration::from_secs(1);
 /// A drift that nobody has asked for waits until the start is over …
 const QUIET: Duration = Duration::from_secs(20);
 /// … and is spread over this long.
 const SPREAD: Duration = Duration::from_secs(40);
-/// So long after the start the pillar is compiled, if nothing has had it compiled before.
-const PILLAR: Duration = Duration::from_secs(10);
+/// So long after the start the pillar is compiled, if nothing has had it compiled before …
+const PILLAR: Duration = Duration::from_secs(1);
+/// … and so long after it could not be.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether states have brought or taken checks.
 const RELOOK: Duration = Duration::from_secs(15);
 
@@ -52,6 +60,8 @@ pub struct Watching {
     /// It is known what is to be looked at.
     known: AtomicBool,
     hanging: AtomicUsize,
+    /// How many minions the master has; 0: it has not said.
+    fleet: AtomicU32,
     /// The checks may be others now.
     pub changed: Notify,
     pub drift: drift::Desk,
@@ -93,6 +103,19 @@ impl Watching {
         matches!(*lock(&self.pillar), Pillar::Said(_))
     }
 
+    /// The master has so many minions, which may all have started with this one.
+    pub(super) fn is_one_of(&self, minions: u32) {
+        self.fleet.store(minions, SeqCst);
+    }
+
+    /// Over how long a fleet of this size spreads what all of it does once, if not over `most`.
+    fn spread(&self, most: Duration) -> Duration {
+        match self.fleet.load(SeqCst) {
+            0 => most,
+            minions => EACH.saturating_mul(minions).max(LEAST).min(most),
+        }
+    }
+
     /// What the heartbeat carries; 0 before the first round is through.
     pub fn digest(&self) -> u64 {
         if self.complete.load(SeqCst) { lock(&self.table).digest() } else { 0 }
@@ -118,6 +141,8 @@ async fn keep_table(inner: &Arc<Inner>) {
     // Quick ones go one after the other: one thread does for all of them.
     let gates = Arc::new([Semaphore::new(1), Semaphore::new(AT_ONCE)]);
     let first = random();
+    // One that is away is not waited for: checks run without it.
+    let _ = timeout(WORD, inner.master_was_met()).await;
     let mut running: HashMap<String, (String, AbortOnDrop)> = HashMap::new();
     loop {
         let carried = carried::stamp(inner.root());
@@ -164,8 +189,10 @@ pub fn random() -> f64 {
 /// Has the pillar compiled where nobody else has done so for a while, and again until that succeeds.
 async fn know_pillar(inner: &Arc<Inner>) {
     inner.master_was_met().await;
+    let mut pause = PILLAR + inner.checks.spread(SPREAD).mul_f64(random());
     while !inner.checks.knows_pillar() {
-        sleep(PILLAR + SPREAD.mul_f64(random())).await;
+        sleep(pause).await;
+        pause = AGAIN + SPREAD.mul_f64(random());
         if lock(&inner.pillar).is_none() && !inner.checks.knows_pillar() {
             let compiling = inner.clone();
             let compiled = tokio::task::spawn_blocking(move || compiling.compile_pillar()).await;
@@ -206,7 +233,7 @@ async fn keep_looking(inner: Arc<Inner>, check: Arc<Configured>, gates: Arc<[Sem
         return drift::keep_looking(&inner, &check, first_drift(&check, first)).await;
     }
     let gate = &gates[usize::from(check.kind.work != Work::Quick)];
-    let mut due = Instant::now() + FIRST.min(check.interval).mul_f64(first);
+    let mut due = Instant::now() + inner.checks.spread(FIRST).min(check.interval).mul_f64(first);
     let mut hung = None;
     loop {
         sleep_until(due).await;

@@ -66,7 +66,7 @@ impl Master {
     pub async fn welcome(&self) -> (Line, MinionHello) {
         let (sender, mut receiver) = timeout(PATIENCE, self.accept()).await.unwrap().unwrap().split();
         let Some(Hello::Minion(hello)) = receiver.recv().await.unwrap() else { panic!("no hello") };
-        let welcome = ToMinion::Welcome { now: (self.now)(), fixed_grains: Map::new() };
+        let welcome = ToMinion::Welcome { now: (self.now)(), fixed_grains: Map::new(), minions: 1 };
         sender.send(Lane::Control, &welcome).await.unwrap();
         (Line { sender, receiver, seq: 0 }, *hello)
     }
