@@ -8,8 +8,10 @@ mod args;
 mod config;
 mod cp;
 mod defaults;
+mod dig;
 mod file;
 mod grains;
+mod hashutil;
 mod host_tables;
 mod log;
 mod matches;
@@ -34,14 +36,16 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 23] = [
+    let tables: [&'static [Function]; 25] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
         cp::TABLE,
         defaults::TABLE,
+        dig::TABLE,
         file::TABLE,
         grains::TABLE,
+        hashutil::TABLE,
         host_tables::TABLE,
         log::TABLE,
         matches::TABLE,

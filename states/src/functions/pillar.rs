@@ -20,6 +20,19 @@ pub const TABLE: &[Function] = &[
         call: get,
     },
     Function {
+        name: "pillar.fetch",
+        doc: "As `pillar.get`, for templates: `get` is a method of mappings there.\n\nctl run '*' pillar.fetch pkg:apache",
+        params: &[
+            need("key"),
+            opt("default", ""),
+            opt("merge", "False"),
+            opt("merge_nested_lists", "None"),
+            opt("delimiter", ":"),
+        ],
+        effect: Effect::Reads,
+        call: get,
+    },
+    Function {
         name: "pillar.items",
         doc: "Shows the whole pillar, or the parts that are named.\n\nctl run '*' pillar.items",
         params: &[],

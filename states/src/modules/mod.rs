@@ -1,5 +1,6 @@
 //! State modules: one file a module of Salt's, one row a function.
 
+mod alias;
 mod alternatives;
 mod archive;
 mod at;
@@ -39,6 +40,7 @@ use crate::plan::{PlanFn, State, StateModule};
 
 /// All modules.
 pub const TABLE: &[StateModule] = &[
+    alias::MODULE,
     alternatives::MODULE,
     archive::MODULE,
     at::MODULE,
@@ -84,7 +86,16 @@ pub fn find(name: &str, fun: &str) -> Option<PlanFn> {
 
 /// A state function by its names.
 pub fn state(name: &str, fun: &str) -> Option<&'static State> {
+    let fun = spelled(name, fun);
     module(name)?.states.iter().find(|state| state.name == fun)
+}
+
+/// Salt knows some `wait` as `watch` too.
+fn spelled<'f>(module: &str, fun: &'f str) -> &'f str {
+    match (module, fun) {
+        ("cmd" | "module", "watch") => "wait",
+        _ => fun,
+    }
 }
 
 /// How a state function of other modules plans.
@@ -95,7 +106,7 @@ pub fn find_in(modules: &[StateModule], name: &str, fun: &str) -> Option<PlanFn>
 fn function(module: &StateModule, fun: &str) -> Option<PlanFn> {
     match fun {
         "mod_watch" => module.watch,
-        _ => module.states.iter().find(|state| state.name == fun).map(|state| state.plan),
+        _ => module.states.iter().find(|state| state.name == spelled(module.name, fun)).map(|state| state.plan),
     }
 }
 
@@ -130,6 +141,7 @@ mod tests {
     fn what_is_not_here_is_named_with_what_is_like_it() {
         assert!(not_available("file", "manged").contains("did you mean file.managed?"));
         assert_eq!(not_available("nope", "x"), "not available: state nope.x (module nope)");
+        assert!(find("cmd", "watch").is_some() && find("module", "watch").is_some() && find("file", "watch").is_none());
         assert!(find("file", "managed").is_some() && find("file", "mod_watch").is_none());
     }
 }

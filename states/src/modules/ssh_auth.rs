@@ -154,6 +154,12 @@ fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
             let key = named(call, &name).key;
             (key.clone(), vec![key])
         }
+        // A file that is not there has no keys to take away.
+        false if content::fetch(call, &source).is_err() => {
+            let comment =
+                if call.test { format!("All host keys in file {source} are already absent") } else { String::new() };
+            return Plan::keep(comment);
+        }
         false => (name, of_source(call, &source)?.into_iter().map(|key| key.key).collect()),
     };
     let there: Vec<String> =
@@ -276,6 +282,15 @@ mod tests {
     use crate::testing::{Memory, apply, thrice};
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIDOK2Y/6wBFZTYsYLeoOdDOqS8UVFgGHlXL+ZJUF6Mxz";
+
+    #[test]
+    fn a_file_of_keys_that_is_missing_has_none_to_take_away() {
+        let host = Memory::new(json!({})).with(&[("/etc/passwd", "a:x:7:7::/home/a:/bin/sh\n")]);
+        let sls = "x:\n  ssh_auth.absent:\n    - user: a\n    - source: salt://none\n";
+        let [test, first, _] = thrice(&host, &[("t.sls", sls)]);
+        assert_eq!(test.1, "All host keys in file salt://none are already absent");
+        assert_eq!((first.0, first.1.as_str(), first.2), (json!(true), "", json!({})));
+    }
 
     #[test]
     fn keys_come_change_and_go() {

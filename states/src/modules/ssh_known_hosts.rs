@@ -8,7 +8,7 @@ use serde_json::json;
 use super::params::ssh_known_hosts as params;
 use crate::{
     Look,
-    plan::{Call, Doing, Done, Plan, State, StateError, StateModule, failed},
+    plan::{Call, Doing, Done, Plan, State, StateError, StateModule, failed, missing},
     resource::{
         accounts, command, files, lines,
         ssh::{self, HostKey},
@@ -47,7 +47,7 @@ fn config(call: &Call<'_>) -> Result<(String, PathBuf), StateError> {
     };
     match accounts::user(call.look, &user) {
         Some(row) => Ok((config.clone(), Path::new(&row.home).join(config))),
-        None => failed(format!("User {user} does not exist")),
+        None => missing(format!("User {user} does not exist")),
     }
 }
 
@@ -167,7 +167,8 @@ fn lines_of(said: &str, enc: Option<&str>) -> Vec<usize> {
 
 fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     let wanted = Wanted::of(call)?;
-    if wanted.key.is_some() && wanted.fingerprint.is_some() {
+    // Salt refuses both in a dry run only: a real one saves the key.
+    if call.test && wanted.key.is_some() && wanted.fingerprint.is_some() {
         return failed("Specify either \"key\" or \"fingerprint\", not both.");
     }
     if wanted.key.is_some() && wanted.enc.is_none() {
@@ -296,8 +297,15 @@ mod tests {
         assert_eq!(test.1, "Key for h is set to be added to /etc/ssh/ssh_known_hosts");
         assert_eq!(first.1, "h's key saved to /etc/ssh/ssh_known_hosts (key: AAAA)");
         assert_eq!(second.1, "h already exists in /etc/ssh/ssh_known_hosts");
+        let both = sls.replace("AAAA", "BBBB") + "    - fingerprint: x\n";
+        assert_eq!(apply(&host, &both, true)[0].2, "Specify either \"key\" or \"fingerprint\", not both.");
+        assert_eq!(apply(&host, &both, false)[0].2, "h's key saved to /etc/ssh/ssh_known_hosts (key: BBBB)");
+        apply(&host, sls, false);
         let [_, first, second] = thrice(&host, &[("t.sls", "h:\n  ssh_known_hosts.absent: []\n")]);
         assert_eq!((first.2["old"][0]["key"].clone(), second.1.as_str()), (json!("AAAA"), "Host is already absent"));
+        let sls = "u:\n  user.present\nh:\n  ssh_known_hosts.absent:\n    - user: u\n";
+        let rows = apply(&host, sls, true);
+        assert_eq!(rows[1].1, json!(null), "its user would be there: {}", rows[1].2);
         let rows = apply(&host, "h:\n  ssh_known_hosts.present: []\n", false);
         assert_eq!(rows[0].2, "Unable to receive remote host keys");
     }

@@ -1,7 +1,9 @@
 //! State functions that take no other arguments than their own: those whose signature in Salt 3008 has
 //! no `**kwargs`.
 
-const STRICT: [&str; 49] = [
+const STRICT: [&str; 51] = [
+    "alias.absent",
+    "alias.present",
     "at.present",
     "cron.env_absent",
     "cron.env_present",

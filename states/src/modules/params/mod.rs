@@ -1,6 +1,7 @@
 //! The parameters of state functions with their defaults, written as Salt documents them.
 
 pub mod accounts;
+pub mod alias;
 pub mod alternatives;
 pub mod archive;
 pub mod at;
