@@ -33,6 +33,7 @@ mod sysctl;
 mod test;
 mod timezone;
 mod user;
+mod virtualenv;
 
 pub use strict::takes_any;
 
@@ -71,6 +72,7 @@ pub const TABLE: &[StateModule] = &[
     test::MODULE,
     timezone::MODULE,
     user::MODULE,
+    virtualenv::MODULE,
 ];
 
 /// Names of Salt's that are not those of its files.

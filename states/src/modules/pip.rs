@@ -38,11 +38,11 @@ pub const MODULE: StateModule = StateModule {
 };
 
 /// Which pip, and how it is run.
-struct Pip {
-    words: Vec<String>,
-    user: Option<String>,
-    cwd: Option<String>,
-    env: Vec<(String, String)>,
+pub(super) struct Pip {
+    pub(super) words: Vec<String>,
+    pub(super) user: Option<String>,
+    pub(super) cwd: Option<String>,
+    pub(super) env: Vec<(String, String)>,
 }
 
 impl Pip {
@@ -79,7 +79,7 @@ impl Pip {
         Ok(Self { words, user, cwd: call.some_text("cwd"), env })
     }
 
-    fn command(&self, look: &dyn Look, words: &[String]) -> Command {
+    pub(super) fn command(&self, look: &dyn Look, words: &[String]) -> Command {
         let argv: Vec<&str> = self.words.iter().chain(words).map(String::as_str).collect();
         let mut command = Command { runas: self.user.clone(), cwd: self.cwd.clone().map(Into::into), ..program(&argv) };
         if let Some(row) = self.user.as_deref().and_then(|user| accounts::user(look, user)) {
@@ -89,7 +89,7 @@ impl Pip {
         command
     }
 
-    fn run(&self, host: &dyn Host, words: &[String]) -> Result<Output, StateError> {
+    pub(super) fn run(&self, host: &dyn Host, words: &[String]) -> Result<Output, StateError> {
         host.run(&self.command(host, words)).map_err(|why| StateError::failed(format!("pip: {why}")))
     }
 
@@ -162,7 +162,7 @@ fn commas(call: &Call<'_>, key: &str) -> Vec<String> {
 }
 
 /// The words of `pip install` before the packages.
-fn install_words(call: &Call<'_>) -> Result<Vec<String>, StateError> {
+pub(super) fn install_words(call: &Call<'_>) -> Result<Vec<String>, StateError> {
     if call.flag("no_index", false) && (call.some_text("index_url").or(call.some_text("extra_index_url"))).is_some() {
         return failed("'no_index' and ('index_url' or 'extra_index_url') are mutually exclusive.");
     }

@@ -401,6 +401,10 @@ fn rendered_with(
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), call.value(key)?.clone())))
         .collect();
+    // Of several sources, the one that was found.
+    if let Some(of_several) = names.get_mut("source").filter(|value| value.is_array()) {
+        *of_several = source.into();
+    }
     // Salt hands on what the state itself has no use for. So a `context` written one column too far to the left works.
     names.extend(arguments::unknown(call.low).map(|(key, value)| (key.clone(), value.clone())));
     names.extend(call.map("defaults"));

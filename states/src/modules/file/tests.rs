@@ -123,6 +123,15 @@ fn folders_links_and_what_is_to_be_gone() {
 }
 
 #[test]
+fn a_template_is_told_which_of_its_sources_was_found() {
+    let host = host(&[]);
+    let sls = sls("managed", "source: ['salt://none', 'salt://named']\ntemplate: jinja");
+    let [_, first, second] = thrice(&host, &[("t.sls", sls.as_str()), ("named", "from {{ source }}\n")]);
+    assert_eq!(host.text("/a").as_deref(), Some("from salt://named\n"), "{}", first.1);
+    assert_eq!(second.2, json!({}));
+}
+
+#[test]
 fn a_folder_is_named_without_its_last_slash() {
     let host = host(&[]);
     let rows = apply(&host, &sls("directory", "name: /d/").replace("name: /a", "user: root"), false);

@@ -29,3 +29,4 @@ pub mod ssh_known_hosts;
 pub mod sysctl;
 pub mod test;
 pub mod timezone;
+pub mod virtualenv;
