@@ -374,6 +374,23 @@ pub fn rendered(call: &Call<'_>, engine: &str, source: &str, bytes: Vec<u8>) -> 
     rendered_with(call, engine, source, bytes, &Map::new())
 }
 
+/// What a template is told of the file that it makes: `None` for what the state does not say.
+fn of_the_file(call: &Call<'_>, source: &str) -> Map {
+    let mut names: Map = ["user", "group", "mode", "attrs", "source", "name"]
+        .into_iter()
+        .map(|key| (key.to_owned(), call.value(key).cloned().unwrap_or_default()))
+        .collect();
+    // Of several sources, the one that was found.
+    if let Some(of_several) = names.get_mut("source").filter(|value| value.is_array()) {
+        *of_several = source.into();
+    }
+    if let Some(mode) = names.get_mut("mode").filter(|mode| !mode.is_null()) {
+        let digits = value::python_str(mode).replacen("0o", "0", 1);
+        *mode = format!("{:0>4}", digits.trim_start_matches('0')).into();
+    }
+    names
+}
+
 fn rendered_with(
     call: &Call<'_>,
     engine: &str,
@@ -397,14 +414,7 @@ fn rendered_with(
             return failed(format!("{key} must be formed as a dict"));
         }
     }
-    let mut names: Map = ["user", "group", "mode", "source", "name"]
-        .into_iter()
-        .filter_map(|key| Some((key.to_owned(), call.value(key)?.clone())))
-        .collect();
-    // Of several sources, the one that was found.
-    if let Some(of_several) = names.get_mut("source").filter(|value| value.is_array()) {
-        *of_several = source.into();
-    }
+    let mut names = of_the_file(call, source);
     // Salt hands on what the state itself has no use for. So a `context` written one column too far to the left works.
     names.extend(arguments::unknown(call.low).map(|(key, value)| (key.clone(), value.clone())));
     names.extend(call.map("defaults"));

@@ -123,11 +123,12 @@ fn folders_links_and_what_is_to_be_gone() {
 }
 
 #[test]
-fn a_template_is_told_which_of_its_sources_was_found() {
+fn a_template_is_told_of_the_file_that_it_makes() {
     let host = host(&[]);
-    let sls = sls("managed", "source: ['salt://none', 'salt://named']\ntemplate: jinja");
-    let [_, first, second] = thrice(&host, &[("t.sls", sls.as_str()), ("named", "from {{ source }}\n")]);
-    assert_eq!(host.text("/a").as_deref(), Some("from salt://named\n"), "{}", first.1);
+    let sls = sls("managed", "source: ['salt://none', 'salt://named']\ntemplate: jinja\nmode: 640");
+    let template = "{{ source }} {{ mode }} {{ user }}\n";
+    let [_, first, second] = thrice(&host, &[("t.sls", sls.as_str()), ("named", template)]);
+    assert_eq!(host.text("/a").as_deref(), Some("salt://named 0640 None\n"), "{}", first.1);
     assert_eq!(second.2, json!({}));
 }
 
