@@ -1,9 +1,11 @@
 //! `pillar.*`: this minion's pillar.
 
+use std::path::Path;
+
 use proto::{Args, Map, Value};
 
 use super::{args::Given, grains::filter, need, opt};
-use crate::{CallError, Context, Effect, Function, merge};
+use crate::{CallError, Context, Effect, Function, Look, merge, resource::files};
 
 pub const TABLE: &[Function] = &[
     Function {
@@ -31,6 +33,13 @@ pub const TABLE: &[Function] = &[
         ],
         effect: Effect::Reads,
         call: get,
+    },
+    Function {
+        name: "pillar.file_exists",
+        doc: "Tells whether the pillar's folders have a file, where they are on this host.\n\nctl call pillar.file_exists secrets.sls",
+        params: &[need("path"), opt("saltenv", "None")],
+        effect: Effect::Reads,
+        call: file_exists,
     },
     Function {
         name: "pillar.items",
@@ -123,6 +132,24 @@ fn mask(value: Value) -> Value {
     }
 }
 
+/// Only the roots of the configuration are looked through, as in Salt.
+fn file_exists(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
+    let given = Given::new(&args, &["path", "saltenv"]);
+    let path = given.text("path")?;
+    let wanted = given.get("saltenv").filter(|env| !env.is_null()).map(crate::value::python_str);
+    let Some(Value::Object(roots)) = context.opts.get("pillar_roots") else {
+        return Err(CallError::failed("No pillar_roots found. Are you running this on the master?"));
+    };
+    Ok(has_file(context.look, roots, &path, wanted.as_deref()).into())
+}
+
+/// Whether a folder of the roots, or of one environment's, has a file.
+fn has_file(look: &dyn Look, roots: &Map, path: &str, env: Option<&str>) -> bool {
+    let mut folders = roots.iter().filter(|(name, _)| env.is_none_or(|env| env == *name));
+    let path = path.trim_start_matches('/');
+    folders.any(|(_, all)| super::args::list(all).iter().any(|at| files::is_file(look, &Path::new(at).join(path))))
+}
+
 fn get(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     found(context, &args).map(|value| masked(&args, value))
 }
@@ -199,5 +226,22 @@ fn keys(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
         Some(Value::Object(map)) => Ok(map.keys().cloned().collect()),
         Some(_) => Err(CallError::failed(format!("the pillar's {key} is no mapping"))),
         None => Err(CallError::failed(format!("Pillar key not found: {key}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::Memory;
+
+    #[test]
+    fn a_file_of_the_roots() {
+        let host = Memory::new(json!({})).with(&[("/srv/pillar/a/secrets.sls", "")]);
+        let roots = json!({"base": ["/srv/pillar", "/srv/pillar/a"], "dev": ["/srv/dev"]});
+        let has = |path: &str, env| has_file(&host, roots.as_object().unwrap(), path, env);
+        assert!(has("secrets.sls", None) && has("a/secrets.sls", Some("base")));
+        assert!(!has("secrets.sls", Some("dev")) && !has("a", None) && !has("other.sls", None));
     }
 }

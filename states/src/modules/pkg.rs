@@ -83,8 +83,10 @@ fn manager(call: &Call<'_>) -> Result<Manager, StateError> {
 
 /// The packages that a state names: `name`, `pkgs`, or `sources`.
 fn targets(call: &Call<'_>) -> Result<Vec<Target>, StateError> {
-    let (mut found, key) = (Vec::new(), if call.value("sources").is_some() { "sources" } else { "pkgs" });
-    let Some(listed) = call.value(key) else {
+    // Nothing in `sources` is none at all; no packages in `pkgs` are the state's own affair.
+    let has_sources = call.value("sources").is_some_and(crate::functions::truth);
+    let (mut found, key) = (Vec::new(), if has_sources { "sources" } else { "pkgs" });
+    let Some(listed) = call.value(key).filter(|listed| listed.is_array() || crate::functions::truth(listed)) else {
         let version = call.some_text("version");
         return check(vec![Target { name: call.name(), version, source: None }]);
     };
@@ -205,7 +207,7 @@ fn installed(call: &Call<'_>) -> Result<Plan, StateError> {
 
 /// Package lists are fetched where the state says so, or, as Salt does, once a run for `latest`.
 fn must_refresh(call: &Call<'_>) -> bool {
-    call.flag("refresh", true) && call.value("sources").is_none()
+    call.flag("refresh", true) && !call.value("sources").is_some_and(crate::functions::truth)
 }
 
 /// `version: latest` becomes the version that the repositories have.

@@ -68,6 +68,16 @@ fn a_package_is_installed_once() {
 }
 
 #[test]
+fn empty_sources_are_none() {
+    for empty in ["[]", "{}", "''"] {
+        let rows = apply(&host(), &format!("vim:\n  pkg.installed:\n    - sources: {empty}\n"), true);
+        assert_eq!(rows[0].2, "The following packages would be installed/updated: vim", "{empty}");
+    }
+    let rows = apply(&host(), "vim:\n  pkg.installed:\n    - pkgs: []\n", true);
+    assert_eq!(rows[0].2, "No packages to install provided");
+}
+
+#[test]
 fn packages_go_and_are_brought_up_to_date() {
     let host = host();
     let [test, first, second] = run(&host, "bash:\n  pkg.latest: []\n");
