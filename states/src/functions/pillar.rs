@@ -36,7 +36,7 @@ pub const TABLE: &[Function] = &[
     },
     Function {
         name: "pillar.file_exists",
-        doc: "Tells whether the pillar's folders have a file, where they are on this host.\n\nctl call pillar.file_exists secrets.sls",
+        doc: "Tells whether the pillar's folders have a file, where they are on this host.\n\nctl run '*' pillar.file_exists secrets.sls",
         params: &[need("path"), opt("saltenv", "None")],
         effect: Effect::Reads,
         call: file_exists,

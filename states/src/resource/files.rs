@@ -93,7 +93,7 @@ pub fn walk(look: &dyn Look, folder: &Path) -> io::Result<Vec<(PathBuf, Stat)>> 
 
 /// A mode as Salt prints it: `0644`.
 pub fn mode_text(mode: u32) -> String {
-    format!("0{mode:o}")
+    format!("{mode:04o}")
 }
 
 /// A mode as people write it: octal digits, as a text or as the number that YAML made of them.

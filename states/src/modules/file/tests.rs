@@ -133,6 +133,16 @@ fn a_template_is_told_of_the_file_that_it_makes() {
 }
 
 #[test]
+fn a_mode_is_told_with_four_digits() {
+    for (mode, shown) in [("4755", "4755"), ("755", "0755"), ("'44'", "0044"), ("'01777'", "1777")] {
+        let rows = apply(&host(&[]), &sls("directory", &format!("mode: {mode}")), false);
+        assert_eq!(rows[0].3, json!({"/a": {"directory": "new"}}));
+        let rows = apply(&host(&[("/a", "x\n")]), &sls("managed", &format!("contents: x\nmode: {mode}")), false);
+        assert_eq!(rows[0].3["mode"], json!(shown), "{mode}");
+    }
+}
+
+#[test]
 fn a_folder_is_named_without_its_last_slash() {
     let host = host(&[]);
     let rows = apply(&host, &sls("directory", "name: /d/").replace("name: /a", "user: root"), false);
