@@ -14,6 +14,11 @@ pub fn functions() -> Vec<&'static Function> {
     all
 }
 
+/// Whether a function has this name.
+pub fn has_function(name: &str) -> bool {
+    minion::exec::Table.find(name).is_some()
+}
+
 /// Whether a function of the minion's own takes these arguments; the others bind theirs as they run.
 ///
 /// # Errors

@@ -122,22 +122,23 @@ pub fn detached(global: &Global, format: Format, start: &proto::message::JobStar
 /// here, before anything is sent.
 pub fn function(text: &str) -> Result<FunctionName, Error> {
     let text = if text == "cmd" { "cmd.run" } else { text };
-    let known = crate::catalogue::functions();
     let name: FunctionName = match text.parse() {
         Ok(name) => name,
         Err(error) => {
+            let known = crate::catalogue::functions();
             return Err(Error::nothing(error.to_string()).hints(did_you_mean(text, &known)).hint(format!(
                 "for a command line:  ctl run TARGET -- {text} …   or   ctl run TARGET cmd '{text} …'"
             )));
         }
     };
-    if known.iter().any(|known| known.name == text) {
+    if crate::catalogue::has_function(text) {
         return Ok(name);
     }
     if crate::catalogue::has_state(text) {
         return Err(Error::nothing(format!("{text} is a state, and no function"))
             .hint(format!("`state.single {text} name=…` applies one state; SLS files hold many")));
     }
+    let known = crate::catalogue::functions();
     let hint = did_you_mean(text, &known);
     let hint = hint.unwrap_or_else(|| match known.iter().any(|f| f.name.starts_with(&format!("{}.", name.module()))) {
         true => format!("`ctl doc {}` lists the functions of that module", name.module()),

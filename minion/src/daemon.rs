@@ -55,7 +55,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
 /// the same arguments; it comes back only if that fails.
 pub fn run(config: Config, stop: CancellationToken) -> Result<(), DaemonError> {
     let program = std::env::current_exe().map_err(system("this program's own path"))?;
-    footprint::few_arenas();
+    footprint::arenas(2);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS)

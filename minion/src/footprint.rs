@@ -38,14 +38,15 @@ fn resident() -> io::Result<u64> {
     Ok(memory.resident * procfs::page_size())
 }
 
-/// Has all threads allocate from two arenas: each further one would keep what its thread once needed. Called
-/// before there is a second thread.
-pub fn few_arenas() {
+/// Has all threads allocate from so many arenas: each further one would keep what its thread once needed, and
+/// all but the first grow a page and a system call at a time. Called before there is a second thread.
+#[cfg_attr(not(target_env = "gnu"), allow(unused_variables))]
+pub fn arenas(most: u8) {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code, reason = "there is no safe name for this call, which takes two numbers")]
     // SAFETY: it takes two numbers by value.
     unsafe {
-        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 2);
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, most.into());
     }
 }
 

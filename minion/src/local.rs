@@ -11,7 +11,7 @@ use states::{
 use crate::{
     clock::local_now,
     config::Config,
-    exec, grains,
+    exec, footprint, grains,
     host::Local,
     job::{self, Live, Running, Site},
 };
@@ -27,6 +27,8 @@ pub struct Called {
 /// Calls a function here. Nothing is marked, spooled or sent: it runs on this thread, as the user
 /// who asks. `live` gets output lines while it runs.
 pub fn perform(config: &Config, function: FunctionName, args: Args, live: Option<Live>) -> Called {
+    // One thing is done at a time.
+    footprint::arenas(1);
     // Once for all that is compiled here.
     states::stack::deep(|| called(config, function, args, live))
 }

@@ -11,7 +11,7 @@ use std::{borrow::Cow, fmt::Write as _, sync::Arc};
 
 use clap::ValueEnum;
 use indexmap::IndexMap;
-use proto::{Map, Outcome, Value, job::PairEnd};
+use proto::{Outcome, Value, job::PairEnd};
 use serde::{Serialize, Serializer};
 
 use crate::{error::Error, term};
@@ -106,17 +106,28 @@ pub fn block(format: Format, minion: &str, value: &Value, good: bool, all: bool)
             highstate::render(minion, value, all)
         }
         Format::Nested | Format::Highstate => nested::render(minion, value, good),
-        Format::Json => json(&keyed(minion, value)),
-        Format::Jsonl => keyed(minion, value).to_string() + "\n",
-        Format::Yaml => yaml(&keyed(minion, value)),
+        Format::Json => json(&Keyed(minion, value)),
+        Format::Jsonl => line(&Keyed(minion, value)),
+        Format::Yaml => yaml(&Keyed(minion, value)),
         Format::Txt => txt(minion, value),
         // The last two are of `ctl check` alone, which brings its own.
         Format::Quiet | Format::Nagios | Format::Prometheus => String::new(),
     }
 }
 
-fn keyed(minion: &str, value: &Value) -> Value {
-    Value::Object(Map::from_iter([(minion.to_owned(), value.clone())]))
+/// `{minion: return}`, without a copy of what may be large.
+struct Keyed<'a>(&'a str, &'a Value);
+
+impl Serialize for Keyed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, self.1)])
+    }
+}
+
+/// On one line, with a line end.
+fn line(value: &impl Serialize) -> String {
+    // As for `json`.
+    serde_json::to_string(value).unwrap_or_default() + "\n"
 }
 
 /// Indented by four, as Salt does, with a line end.
@@ -126,11 +137,13 @@ pub fn json(value: &impl Serialize) -> String {
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indent);
     // A `Value` has string keys and finite numbers: nothing in it can fail to be written.
     let _ = value.serialize(&mut serializer);
-    String::from_utf8_lossy(&bytes).into_owned() + "\n"
+    bytes.push(b'\n');
+    // JSON of texts is a text.
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
-pub fn yaml(value: &Value) -> String {
-    let mut text = serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string());
+pub fn yaml(value: &impl Serialize) -> String {
+    let mut text = serde_saphyr::to_string(value).unwrap_or_else(|_| line(value));
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -18,6 +18,7 @@ use states::{
 
 use super::{Files, Task, VARIABLE, Word, claim, pipe::Pipe, session::Process};
 use crate::{
+    footprint,
     host::{Local, System},
     job::{self, Running, Site},
     supply::{Cache, Remote, Stock},
@@ -26,6 +27,7 @@ use crate::{
 /// Runs the job that the environment names, if it names one, and gives the exit code then.
 pub fn main() -> Option<i32> {
     let folder = std::env::var_os(VARIABLE).map(PathBuf::from)?;
+    footprint::arenas(1);
     match work(&folder) {
         Ok(()) => Some(0),
         Err(error) => {
