@@ -13,6 +13,7 @@ use serde::Deserialize;
 use states::{
     Diagnostic,
     config::{self, Loaded},
+    yaml::from_node,
 };
 
 use crate::schedule::{self, Entry};
@@ -254,8 +255,8 @@ impl Config {
     /// # Errors
     /// The place and cause of what cannot be read, is not known or makes no sense.
     pub fn load(dir: &Path) -> Result<(Self, Vec<String>), Diagnostic> {
-        let Loaded { config: keys, warnings, .. } = config::load(dir, "minion", salt_keys::UNUSED)?;
-        let given: Map = config::load(dir, "minion", salt_keys::UNUSED)?.config;
+        let Loaded { config, warnings, .. } = config::written(dir, "minion", salt_keys::UNUSED)?;
+        let (keys, given): (Keys, Map) = (from_node(&config)?, from_node(&config)?);
         Ok((Self::new(dir, keys, given)?, warnings))
     }
 

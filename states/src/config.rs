@@ -31,6 +31,15 @@ pub struct Loaded<T> {
 /// # Errors
 /// What cannot be read, parsed, or is not known, with its place.
 pub fn load<T: DeserializeOwned>(dir: &Path, name: &str, foreign: &[&str]) -> Result<Loaded<T>, Diagnostic> {
+    let Loaded { config, warnings, files } = written(dir, name, foreign)?;
+    Ok(Loaded { config: yaml::from_node(&config)?, warnings, files })
+}
+
+/// As [`load`], as it is written: for who wants it as more than one type ([`yaml::from_node`]).
+///
+/// # Errors
+/// What cannot be read or parsed, with its place.
+pub fn written(dir: &Path, name: &str, foreign: &[&str]) -> Result<Loaded<Node>, Diagnostic> {
     let mut entries: Vec<(Node, Node)> = Vec::new();
     let mut warnings = Vec::new();
     let mut files = Vec::new();
@@ -51,7 +60,7 @@ pub fn load<T: DeserializeOwned>(dir: &Path, name: &str, foreign: &[&str]) -> Re
         }
         files.push(file);
     }
-    Ok(Loaded { config: yaml::from_node(&whole(entries)?)?, warnings, files })
+    Ok(Loaded { config: whole(entries)?, warnings, files })
 }
 
 fn candidates(dir: &Path, name: &str) -> Vec<PathBuf> {
