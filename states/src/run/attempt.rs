@@ -13,6 +13,7 @@ use super::{
     arguments::{self, Verdict},
     checks, clock,
     retry::Retry,
+    slots,
 };
 use crate::{
     Context,
@@ -98,8 +99,15 @@ impl Runner<'_> {
             Verdict::Refused(why) => return Row::ran(Some(false), why, Map::new()),
             Verdict::Doubtful(warnings) => warnings,
         };
-        let mut row = match plan(call) {
-            Ok(plan) => self.carry_out(call, plan, trial),
+        let planned = slots::filled(call.context, call.low).and_then(|low| match &low {
+            std::borrow::Cow::Borrowed(_) => Ok(self.carry_out(call, plan(call)?, trial)),
+            std::borrow::Cow::Owned(low) => {
+                let call = call.with_low(low);
+                Ok(self.carry_out(&call, plan(&call)?, trial))
+            }
+        });
+        let mut row = match planned {
+            Ok(row) => row,
             Err(StateError::Missing(why)) if call.test && call.look.expects_anything() => {
                 Row::ran(None, format!("{why}{BY_THEN}"), Map::new())
             }

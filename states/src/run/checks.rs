@@ -4,6 +4,7 @@ use std::path::Path;
 
 use proto::{Args, Map, Value};
 
+use super::slots;
 use crate::{
     Context, merge,
     plan::{Call, StateError, call},
@@ -97,6 +98,13 @@ fn function_holds(of: &Call<'_>, function: &str, condition: &Map) -> Result<bool
     };
     let code = std::sync::atomic::AtomicI32::new(0);
     let context = Context { retcode: &code, ..of.context.copy() };
+    let all: Map =
+        [("args".to_owned(), Value::Array(positional)), ("named".to_owned(), named.into())].into_iter().collect();
+    let mut all = slots::filled(&context, &all)?.into_owned();
+    let (positional, named) = match (all.shift_remove("args"), all.shift_remove("named")) {
+        (Some(Value::Array(positional)), Some(Value::Object(named))) => (positional, named),
+        _ => (Vec::new(), Map::new()),
+    };
     let given = call(&context, function, Args { positional, named })?;
     let given = match wanted {
         Some(path) => merge::traverse(&given, &path, ":").cloned().unwrap_or(Value::Null),

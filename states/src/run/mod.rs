@@ -14,6 +14,7 @@ mod overlay;
 pub mod pause;
 mod retry;
 mod row;
+mod slots;
 mod status;
 #[cfg(test)]
 mod tests;
