@@ -19,13 +19,13 @@ mod tls;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use proto::Value;
+use proto::{Map, Value};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::clock::Offset;
 
-pub use config::{Configured, Source, configured, read, validate};
+pub use config::{Configured, Definition, Memo, Source, configured, read, validate};
 pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS, Work};
 pub use pattern::Pattern;
@@ -102,18 +102,19 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn to_value(&self) -> Value {
-        let mut row = json!({
-            "name": self.name,
-            "status": self.found.status,
-            "output": self.found.output,
-            "perfdata": self.found.perfdata,
-            "duration": (self.duration.as_secs_f64() * 1e6).round() / 1e3,
-        });
-        if let Some(long) = &self.found.long {
-            row["long_output"] = long.as_str().into();
-        }
-        row
+    /// As `check.run` returns it.
+    pub fn into_value(self) -> Value {
+        let Found { status, output, perfdata, long } = self.found;
+        let duration = (self.duration.as_secs_f64() * 1e6).round() / 1e3;
+        // Room at once: a check of ten thousand hosts makes more than a hundred thousand rows.
+        let mut row = Map::with_capacity(6);
+        row.insert("name".into(), self.name.into());
+        row.insert("status".into(), json!(status));
+        row.insert("output".into(), output.into());
+        row.insert("perfdata".into(), perfdata.into_iter().map(Perf::into_value).collect());
+        row.insert("duration".into(), duration.into());
+        row.extend(long.map(|long| ("long_output".to_owned(), long.into())));
+        Value::Object(row)
     }
 }
 

@@ -11,7 +11,11 @@ use proto::{
 use states::{CallError, call::Agent};
 
 use super::{Inner, drift, lock};
-use crate::{checks::Drifts, clock::Offset, job::Running};
+use crate::{
+    checks::{self, Drifts},
+    clock::Offset,
+    job::Running,
+};
 
 /// The agent as one of its jobs sees it.
 pub struct JobAgent {
@@ -71,6 +75,11 @@ impl JobAgent {
     /// How far this host's clock is off the master's.
     pub fn clock_offset(&self) -> Option<Offset> {
         self.inner.clock.offset()
+    }
+
+    /// The checks that it has read.
+    pub fn known_checks(&self) -> &checks::Memo {
+        &self.inner.checks.memo
     }
 
     /// Whom to ask for drift, where checks run on their intervals.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Inner, drift, lock};
-use crate::checks::{Configured, Found, GRACE, STUCK, Scene, Source, Table, Work, carried, configured};
+use crate::checks::{Configured, Found, GRACE, Memo, STUCK, Scene, Source, Table, Work, carried};
 
 /// Checks that run at once. What is late by a moment is no harm here.
 const AT_ONCE: usize = 8;
@@ -64,6 +64,7 @@ pub struct Watching {
     fleet: AtomicU32,
     /// The checks may be others now.
     pub changed: Notify,
+    pub memo: Memo,
     pub drift: drift::Desk,
 }
 
@@ -219,7 +220,7 @@ fn wanted(inner: &Inner) -> Vec<Configured> {
         }
     };
     let carried = carried::read(inner.root());
-    let all = configured(config, pillar.as_ref(), &carried);
+    let all = inner.checks.memo.configured(config, pillar.as_ref(), &carried);
     let sound = |check: Result<Configured, (String, String)>| match check {
         Ok(check) => Some(check).filter(|check| CheckRow::is_name(&check.name)),
         Err((name, why)) => Some(Configured::broken(name, why)).filter(|check| CheckRow::is_name(&check.name)),

@@ -1,6 +1,10 @@
 //! `checks:` of the minion's configuration and of the pillar.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use proto::{Map, Value};
 use serde_json::json;
@@ -80,14 +84,41 @@ impl Configured {
     }
 }
 
+/// What a definition comes to, or its name and what is wrong with it.
+pub type Definition = Result<Configured, (String, String)>;
+
+/// What the definitions came to the last time: to read them takes longer than most checks do.
+#[derive(Default)]
+pub struct Memo(Mutex<Option<Known>>);
+
+struct Known {
+    config: Option<Value>,
+    pillar: Option<Value>,
+    carried: Map,
+    all: Vec<Definition>,
+}
+
+impl Memo {
+    /// As [`configured`].
+    pub fn configured(&self, config: Option<&Value>, pillar: Option<&Value>, carried: &Map) -> Vec<Definition> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &&Known| {
+            (known.config.as_ref(), known.pillar.as_ref(), &known.carried) == (config, pillar, carried)
+        };
+        if let Some(known) = known.as_ref().filter(same) {
+            return known.all.clone();
+        }
+        let all = configured(config, pillar, carried);
+        let (config, pillar) = (config.cloned(), pillar.cloned());
+        *known = Some(Known { config, pillar, carried: carried.clone(), all: all.clone() });
+        all
+    }
+}
+
 /// Every check that is configured, those of the configuration before those of the pillar, which
 /// they hide; without any, the defaults. Then those that states brought along. What cannot be read is
 /// told by name. `checks: false` in the configuration switches all of them off.
-pub fn configured(
-    config: Option<&Value>,
-    pillar: Option<&Value>,
-    carried: &Map,
-) -> Vec<Result<Configured, (String, String)>> {
+pub fn configured(config: Option<&Value>, pillar: Option<&Value>, carried: &Map) -> Vec<Definition> {
     if config == Some(&Value::Bool(false)) {
         return Vec::new();
     }

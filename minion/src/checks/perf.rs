@@ -1,27 +1,37 @@
 //! Figures behind a plugin's first line: `'label'=value[UOM];[warn];[crit];[min];[max]`.
 
-use serde::Serialize;
+use proto::{Map, Value};
 
 use super::Thresholds;
 
 /// One figure.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Perf {
     pub label: String,
     /// `None`: it could not be measured (`U`).
     pub value: Option<f64>,
     pub uom: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub warn: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub crit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
 }
 
 impl Perf {
+    /// As `check.run` returns it: what there is no limit for is left out.
+    pub fn into_value(self) -> Value {
+        let mut figure = Map::with_capacity(7);
+        figure.insert("label".into(), self.label.into());
+        figure.insert("value".into(), self.value.into());
+        figure.insert("uom".into(), self.uom.into());
+        let ranges = [("warn", self.warn), ("crit", self.crit)];
+        let bounds = [("min", self.min), ("max", self.max)];
+        let ranges = ranges.into_iter().filter_map(|(name, range)| Some((name.to_owned(), range?.into())));
+        figure.extend(ranges);
+        figure.extend(bounds.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), bound?.into()))));
+        Value::Object(figure)
+    }
+
     pub fn new(label: impl Into<String>, value: f64, uom: &str) -> Self {
         let value = Some(value).filter(|value| value.is_finite());
         Self { label: label.into(), value, uom: uom.to_owned(), warn: None, crit: None, min: None, max: None }

@@ -69,10 +69,14 @@ pub static TABLE: &[Function] = &[
     ),
 ];
 
-fn all(context: &Context<'_>) -> Vec<Result<Configured, (String, String)>> {
+fn all(context: &Context<'_>) -> Vec<checks::Definition> {
     let root = context.opts.get("root_dir").and_then(Value::as_str);
     let carried = root.map(|root| carried::read(Path::new(root))).unwrap_or_default();
-    checks::configured(context.opts.get("checks"), context.pillar.get("checks"), &carried)
+    let (config, pillar) = (context.opts.get("checks"), context.pillar.get("checks"));
+    match watching(context) {
+        Some(agent) => agent.known_checks().configured(config, pillar, &carried),
+        None => checks::configured(config, pillar, &carried),
+    }
 }
 
 /// The agent that runs this job.
@@ -149,5 +153,5 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
     let silent = |row: &Row| wanted.is_empty() && row.found.output == drift::NOTHING;
     let cancelled = || context.agent.is_some_and(states::call::Agent::cancelled);
     let rows = checks::run(found, &scene, &cancelled).into_iter().chain(broken);
-    Ok(rows.filter(|row| !silent(row)).map(|row| row.to_value()).collect())
+    Ok(rows.filter(|row| !silent(row)).map(Row::into_value).collect())
 }
