@@ -250,7 +250,7 @@ fn append(call: &Call<'_>) -> Result<Plan, StateError> {
         Some(Value::Array(there)) if there.contains(&value) => {
             return Plan::keep(format!("Value {shown} is already in the list for grain {name}"));
         }
-        Some(Value::Array(_)) => format!("Value {name} in grain {shown} is set to be added"),
+        Some(Value::Array(_)) => format!("Value {shown} in grain {name} is set to be added"),
         Some(_) if !convert => return failed(format!("Grain {name} is not a valid list")),
         Some(_) => format!("Grain {name} is set to be converted to list and value {shown} will be added"),
     };

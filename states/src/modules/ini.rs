@@ -1,6 +1,6 @@
 //! `ini.*`: options and sections of configuration files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proto::{Map, Value};
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::params::ini as params;
 use crate::{
     plan::{Call, Done, Plan, State, StateError, StateModule, failed},
-    resource::{files, ini::Ini, lines},
+    resource::{encoding, files, ini::Ini, lines},
     value,
 };
 
@@ -46,6 +46,8 @@ pub const MODULE: StateModule = StateModule {
 /// A file, and what is to be said and changed.
 struct Work {
     path: PathBuf,
+    /// What the file is written in, where it is said.
+    encoding: Option<String>,
     ini: Ini,
     said: String,
     changes: Map,
@@ -60,9 +62,13 @@ impl Work {
         if files::is_dir(call.look, &path) {
             return failed(format!("Unable to open file '{}'. Exception: it is a directory", path.display()));
         }
-        let text = lines::read(call.look, &path).unwrap_or_default();
+        let encoding = call.text("encoding").filter(|name| !name.is_empty());
+        let text = match &encoding {
+            Some(encoding) => decoded(call, &path, encoding)?,
+            None => lines::read(call.look, &path).unwrap_or_default(),
+        };
         let ini = Ini::parse(&text, &call.text_or("separator", "="), call.flag("no_spaces", false));
-        Ok(Self { path, ini, said: String::new(), changes: Map::new() })
+        Ok(Self { path, encoding, ini, said: String::new(), changes: Map::new() })
     }
 
     fn say(&mut self, line: String) {
@@ -110,9 +116,26 @@ impl Work {
             return Plan::keep(if call.test { said } else { "No anomaly detected" });
         }
         Plan::change(self.said, json!({}), move |doing| {
-            lines::write(doing.host, &self.path, &self.ini.render(), 0o644)?;
+            let text = self.ini.render();
+            match &self.encoding {
+                None => lines::write(doing.host, &self.path, &text, 0o644)?,
+                Some(encoding) => {
+                    let bytes = encoding::encode(&text, encoding, "strict").map_err(StateError::Failed)?;
+                    lines::write_bytes(doing.host, &self.path, &bytes, 0o644)?;
+                }
+            }
             Ok(Done::new("Changes take effect", self.changes))
         })
+    }
+}
+
+/// The file's text; nothing where it is not there.
+fn decoded(call: &Call<'_>, path: &Path, encoding: &str) -> Result<String, StateError> {
+    match call.look.read(path, files::LIMIT) {
+        Ok(bytes) => encoding::decode(&bytes, encoding)
+            .map_err(|why| StateError::Failed(format!("Unable to open file '{}'. Exception: {why}", path.display()))),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(why) => Err(StateError::io("read", path, &why)),
     }
 }
 

@@ -61,6 +61,49 @@ pub fn encode(text: &str, encoding: &str, errors: &str) -> Result<Vec<u8>, Strin
     Ok(out)
 }
 
+/// What bytes in an encoding say.
+///
+/// # Errors
+/// An encoding that is not known, and bytes that are none of it.
+pub fn decode(bytes: &[u8], encoding: &str) -> Result<String, String> {
+    let kind = named(encoding).ok_or_else(|| format!("unknown encoding: {encoding}"))?;
+    let malformed = || format!("'{encoding}' codec can't decode the file");
+    let mark = |mark: &[u8], bytes: &[u8]| bytes.strip_prefix(mark).map(<[u8]>::to_vec);
+    match kind {
+        Encoding::Utf8 { mark: skipped } => {
+            let bytes = mark(b"\xef\xbb\xbf", bytes).filter(|_| skipped).unwrap_or_else(|| bytes.to_vec());
+            String::from_utf8(bytes).map_err(|_| malformed())
+        }
+        Encoding::Single(last) => {
+            let letter = |byte: &u8| char::from_u32(u32::from(*byte)).filter(|letter| u32::from(*letter) <= last);
+            bytes.iter().map(letter).collect::<Option<String>>().ok_or_else(malformed)
+        }
+        Encoding::Utf16 { mark: marked, big } => {
+            let (units, odd) = bytes.as_chunks::<2>();
+            let big = big || marked && units.first() == Some(&[0xfe, 0xff]);
+            let units =
+                units.iter().map(|unit| if big { u16::from_be_bytes(*unit) } else { u16::from_le_bytes(*unit) });
+            let text: Result<String, _> = char::decode_utf16(
+                units.enumerate().filter(|(at, unit)| !(marked && *at == 0 && *unit == 0xfeff)).map(|(_, unit)| unit),
+            )
+            .collect();
+            text.ok().filter(|_| odd.is_empty()).ok_or_else(malformed)
+        }
+        Encoding::Utf32 { mark: marked, big } => {
+            let (units, odd) = bytes.as_chunks::<4>();
+            let big = big || marked && units.first() == Some(&[0, 0, 0xfe, 0xff]);
+            let units =
+                units.iter().map(|unit| if big { u32::from_be_bytes(*unit) } else { u32::from_le_bytes(*unit) });
+            let text: Option<String> = units
+                .enumerate()
+                .filter(|(at, unit)| !(marked && *at == 0 && *unit == 0xfeff))
+                .map(|(_, unit)| char::from_u32(unit))
+                .collect();
+            text.filter(|_| odd.is_empty()).ok_or_else(malformed)
+        }
+    }
+}
+
 fn single(out: &mut Vec<u8>, text: &str, last: u32, encoding: &str, errors: &str) -> Result<(), String> {
     for (at, letter) in text.chars().enumerate() {
         let code = u32::from(letter);
@@ -97,6 +140,18 @@ fn escaped(code: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        for name in ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"] {
+            let bytes = encode("a grün\n", name, "strict").unwrap();
+            assert_eq!(decode(&bytes, name).unwrap(), "a grün\n", "{name}");
+        }
+        assert_eq!(decode(b"\xfe\xff\0a", "utf-16").unwrap(), "a");
+        for (bytes, name) in [(&b"\xff"[..], "utf-8"), (b"\xff", "ascii"), (b"a", "utf-16"), (b"a", "nothing")] {
+            assert!(decode(bytes, name).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn letters_without_bytes_are_treated_as_asked() {
