@@ -29,6 +29,8 @@ os.environ["SHELL"] = "/bin/sh"
 HERE = os.path.join(refresh.HERE, "twins")
 STEPS = (("test", True), ("first", False), ("second", False), ("test again", True))
 PILLAR = open(os.path.join(HERE, "pillar.yaml"), encoding="utf-8").read()
+# Modules of states whose file has another name.
+FILES = {"ini": "ini_manage"}
 # What differs from run to run.
 PASSING = ("start_time", "duration", "__run_num__", "pid")
 
@@ -172,7 +174,7 @@ def declared():
         module, _, name = line.strip().partition(".")
         if not name or line.startswith("#"):
             continue
-        loaded = importlib.import_module("salt.states." + module)
+        loaded = importlib.import_module("salt.states." + FILES.get(module, module))
         function = inspect.unwrap(getattr(loaded, name + "_", None) or getattr(loaded, name))
         kept = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         parameters = inspect.signature(function).parameters.values()
