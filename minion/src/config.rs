@@ -13,7 +13,8 @@ use serde::Deserialize;
 use states::{
     Diagnostic,
     config::{self, Loaded},
-    yaml::from_node,
+    diag::Place,
+    yaml::{Node, from_node},
 };
 
 use crate::schedule::{self, Entry};
@@ -257,11 +258,16 @@ impl Config {
     pub fn load(dir: &Path) -> Result<(Self, Vec<String>), Diagnostic> {
         let Loaded { config, warnings, .. } = config::written(dir, "minion", salt_keys::UNUSED)?;
         let (keys, given): (Keys, Map) = (from_node(&config)?, from_node(&config)?);
-        Ok((Self::new(dir, keys, given)?, warnings))
+        Ok((Self::made(dir, keys, given, Some(&config))?, warnings))
     }
 
     /// A configuration from keys that were not read from a file.
     pub fn new(dir: &Path, keys: Keys, given: Map) -> Result<Self, Diagnostic> {
+        Self::made(dir, keys, given, None)
+    }
+
+    /// `written` is what the keys were read from, with its places.
+    fn made(dir: &Path, keys: Keys, given: Map, written: Option<&Node>) -> Result<Self, Diagnostic> {
         let id = keys.id.clone().unwrap_or_else(crate::grains::default_id);
         let id: MinionId = id.parse().map_err(|error| Diagnostic::new(format!("id: {error}")))?;
         let master = keys.master.parse().map_err(|error| Diagnostic::new(format!("master: {error}")))?;
@@ -270,7 +276,7 @@ impl Config {
             Diagnostic::new(format!("master_fingerprint: {error}")).hint("`ctl key show` on the master prints it")
         })?;
         let operators = keys.operators.as_ref().map(operators).transpose()?;
-        crate::checks::validate(&keys.checks).map_err(Diagnostic::new)?;
+        crate::checks::validate(&keys.checks).map_err(|(name, why)| wrong_check(written, &name, &why))?;
         let schedule = schedule(&keys)?;
         let startup = startup(&keys)?;
         let mut opts = given;
@@ -291,6 +297,30 @@ impl Config {
     pub fn path(&self, name: &str) -> PathBuf {
         self.keys.root_dir.join(name)
     }
+}
+
+/// A check that is wrong, and where it stands: the option that is spoken of, or else its name.
+fn wrong_check(written: Option<&Node>, name: &str, why: &str) -> Diagnostic {
+    let said = Diagnostic::new(format!("checks: {name}: {why}"))
+        .hint("docs/checks.md has every kind of check with its options");
+    match written.and_then(|written| place_of_check(written, name, why)) {
+        Some(place) => said.at(&place),
+        None => said,
+    }
+}
+
+fn place_of_check(written: &Node, name: &str, why: &str) -> Option<Place> {
+    let (whole, checks) = under(written, |key| key == "checks")?;
+    let Some((check, options)) = under(checks, |key| key == name) else { return Some(whole) };
+    let ways = |key: &str| [format!("{key}: "), format!("{key} must "), format!("unknown field `{key}`")];
+    let spoken_of = |key: &str| ways(key).iter().any(|way| why.starts_with(way));
+    Some(under(options, spoken_of).map_or(check, |(option, _)| option))
+}
+
+/// The place of a key of a mapping, and its value.
+fn under(node: &Node, wanted: impl Fn(&str) -> bool) -> Option<(Place, &Node)> {
+    let (key, value) = node.as_map()?.iter().find(|(key, _)| key.as_str().is_some_and(&wanted))?;
+    Some((key.place(), value))
 }
 
 /// The schedule, with what keeps the mine fresh.
@@ -370,6 +400,21 @@ mod tests {
         assert_eq!(config.keys.grains["role"], "db");
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].contains("minion.d/a.conf:3: `state_output`"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_check_that_is_wrong_is_refused_with_its_place() {
+        for (checks, place, part) in [
+            ("  load: {warnign: 3}", ":3:10", "unknown field `warnign`; did you mean warning?"),
+            ("  web:\n    check: tcp\n    port: http", ":5:5", "checks: web: port: a port is a number"),
+            ("  web: {check: tcp}", ":3:3", "missing field `port`"),
+            ("  laod:", ":3:3", "did you mean load?"),
+            ("  load: {interval: 0}", ":3:10", "interval must be"),
+            ("  [load]", ":2:1", "checks must be a mapping"),
+        ] {
+            let error = load(&format!("id: a\nchecks:\n{checks}\n")).unwrap_err().render(false);
+            assert!(error.contains(&format!("minion{place}")) && error.contains(part), "{error}");
+        }
     }
 
     #[test]

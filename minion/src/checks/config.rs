@@ -155,10 +155,10 @@ pub fn configured(config: Option<&Value>, pillar: Option<&Value>, carried: &Map)
 /// Whether a configuration makes sense.
 ///
 /// # Errors
-/// Which check is wrong, and why.
-pub fn validate(checks: &Value) -> Result<(), String> {
+/// The name of the check that is wrong, and why.
+pub fn validate(checks: &Value) -> Result<(), (String, String)> {
     let wrong = configured(Some(checks), None, &Map::new()).into_iter().find_map(Result::err);
-    wrong.map_or(Ok(()), |(name, why)| Err(format!("checks: {name}: {why}")))
+    wrong.map_or(Ok(()), Err)
 }
 
 /// Reads one check.
@@ -238,7 +238,7 @@ mod tests {
             (json!({"x": {"check": "tcp"}}), "port"),
             (json!([]), "mapping"),
         ] {
-            let why = validate(&bad).unwrap_err();
+            let (_, why) = validate(&bad).unwrap_err();
             assert!(why.contains(part), "{bad}: {why}");
         }
     }

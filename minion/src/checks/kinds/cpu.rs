@@ -13,6 +13,7 @@ pub struct Cpu {
     warning: Option<Range>,
     critical: Option<Range>,
     /// Seconds between the two looks.
+    #[serde(deserialize_with = "super::a_window")]
     window: f64,
 }
 

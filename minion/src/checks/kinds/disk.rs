@@ -23,7 +23,7 @@ pub struct Disk {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a path is a text, or a list of texts")]
 enum Paths {
     One(String),
     More(Vec<String>),

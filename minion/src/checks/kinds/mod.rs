@@ -25,7 +25,10 @@ mod users;
 use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use proto::Value;
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 
 use super::Check;
 
@@ -85,10 +88,39 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 fn read<C: Check + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn Check>, String> {
-    match serde_json::from_value::<C>(options) {
+    match serde_json::from_value::<C>(options.clone()) {
         Ok(check) => Ok(Box::new(check)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(explained::<C>(&options, &error.to_string())),
     }
+}
+
+/// What is wrong with options: which of them, and what may have been meant.
+fn explained<C: DeserializeOwned>(options: &Value, why: &str) -> String {
+    if let Some((unknown, known)) = why.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+        let near = states::diag::did_you_mean(unknown, known.split('`').skip(1).step_by(2));
+        return near.map_or_else(|| why.to_owned(), |near| format!("unknown field `{unknown}`; {near}"));
+    }
+    if why.starts_with("missing field `") {
+        return why.to_owned();
+    }
+    // The one without which something else is wrong, or nothing.
+    let without = |key: &String| {
+        let mut rest = options.as_object().cloned().unwrap_or_default();
+        rest.shift_remove(key);
+        serde_json::from_value::<C>(Value::Object(rest)).map_or_else(|error| error.to_string() != why, |_| true)
+    };
+    let guilty = options.as_object().and_then(|options| options.keys().find(|key| without(key)));
+    guilty.map_or_else(|| why.to_owned(), |key| format!("{key}: {why}"))
+}
+
+fn a_port<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    let port = Value::deserialize(from)?.as_u64().and_then(|port| u16::try_from(port).ok());
+    port.filter(|port| *port > 0).ok_or_else(|| D::Error::custom("a port is a number from 1 to 65535"))
+}
+
+fn a_window<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    let seconds = Value::deserialize(from)?.as_f64().filter(|seconds| (0.01..=60.0).contains(seconds));
+    seconds.ok_or_else(|| D::Error::custom("a window is a number of seconds above 0, 60 at most"))
 }
 
 /// A text file of `/proc` or the like.
@@ -121,6 +153,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_option_that_is_wrong_is_named_with_what_was_meant() {
+        for (kind, options, said) in [
+            ("load", json!({"warnign": 3}), "unknown field `warnign`; did you mean warning?"),
+            ("load", json!({"per_cpu": true, "critical": "x"}), "critical: \"x\" is no threshold"),
+            ("port", json!({"port": "http"}), "port: a port is a number from 1 to 65535"),
+            ("tcp", json!({"port": 0}), "port: a port is a number from 1 to 65535"),
+            ("cpu", json!({"warning": 80, "window": -1}), "window: a window is a number of seconds above 0"),
+            ("http", json!({"url": 5}), "url: invalid type"),
+            ("disk", json!({"warning": 3, "path": 5}), "path: a path is a text, or a list of texts"),
+            ("plugin", json!({"command": 5}), "command: a command is a text, or a list of texts"),
+            ("tcp", json!({}), "missing field `port`"),
+        ] {
+            let why = (find(kind).unwrap().read)(options).err().unwrap_or_default();
+            assert!(why.starts_with(said), "{kind}: {why}");
+        }
+    }
 
     #[test]
     fn every_file_has_its_row_and_every_kind_refuses_what_it_does_not_know() {

@@ -22,7 +22,7 @@ pub struct Plugin {
 
 /// A command line (no shell reads it), or its words.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a command is a text, or a list of texts")]
 enum Line {
     Words(Vec<String>),
     Text(String),

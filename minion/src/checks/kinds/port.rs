@@ -19,6 +19,7 @@ const ANSWER: usize = 32 << 10;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Port {
+    #[serde(deserialize_with = "super::a_port")]
     port: u16,
     #[serde(default)]
     protocol: Protocol,

@@ -20,6 +20,7 @@ const BANNER: usize = 4096;
 pub struct Tcp {
     #[serde(default = "localhost")]
     host: String,
+    #[serde(deserialize_with = "super::a_port")]
     port: u16,
     /// What is sent first.
     #[serde(default)]
