@@ -54,7 +54,8 @@ pub(super) async fn serve(master: Arc<Master>, peer: Peer, hello: MinionHello, s
             return Box::pin(turn_away(&master, &peer, &hello.id, why, &sender, &mut receiver)).await;
         }
     };
-    let minions = master.fleet.count();
+    // One that has just been accepted is not among them yet.
+    let minions = master.fleet.count().max(1);
     let welcome = ToMinion::Welcome { now, fixed_grains: fixed_grains.clone(), minions };
     if sender.send(Lane::Control, &welcome).await.is_err() {
         return;
