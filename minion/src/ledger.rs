@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use proto::{Job, JobId, Return};
+use proto::{Job, JobId, PackedValue, Return};
 
 use crate::{job::Running, spool::Found};
 
@@ -21,7 +21,7 @@ const GRACE: u64 = 60_000_000;
 pub struct Pending {
     pub jid: JobId,
     /// `None`: only in the spool.
-    pub ret: Option<Arc<Return>>,
+    pub ret: Option<Return<PackedValue>>,
     pub spooled: bool,
     /// The job has a mark, which must be ended too.
     pub marked: bool,
@@ -239,7 +239,7 @@ mod tests {
 
     fn end(ledger: &mut Ledger, jid: u64, now: u64) {
         let ret = crate::job::ended(JobId::from_micros(jid), Outcome::Ok, "", 0);
-        ledger.end(Pending { jid: ret.jid, ret: Some(Arc::new(ret)), spooled: false, marked: false }, now);
+        ledger.end(Pending { jid: ret.jid, ret: Some(ret.pack().unwrap()), spooled: false, marked: false }, now);
     }
 
     #[test]

@@ -160,6 +160,17 @@ pub struct Return<V = Value> {
     pub truncated: bool,
 }
 
+impl Return {
+    /// The same with its value as bytes.
+    ///
+    /// # Errors
+    /// The value is larger than any message may be.
+    pub fn pack(&self) -> Result<Return<PackedValue>, CodecError> {
+        let Self { jid, outcome, ref value, retcode, started, duration, truncated } = *self;
+        Ok(Return { jid, outcome, value: PackedValue::new(value)?, retcode, started, duration, truncated })
+    }
+}
+
 impl<V: Carried> Return<V> {
     /// What this return counts against credit, on both sides: see [`message`](crate::message).
     pub fn weight(&self) -> u64 {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use proto::{
-    JobId, Outcome, Return,
-    message::{DEAD_AFTER, FromMinion, HEARTBEAT, Lane, ToMinion, UP_BYTES},
+    JobId, Outcome, PackedValue, Return,
+    message::{DEAD_AFTER, FromMinion, FromMinionWith, HEARTBEAT, Lane, ToMinion, UP_BYTES},
     net::{NetError, Receiver, Sender},
     sign::PublicKey,
 };
@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-use super::{Inner, connection::Ended, lock, run};
+use super::{Inner, connection::Ended, lock, packed, run};
 use crate::{job, spool::SpoolError};
 
 /// How long a publish waits for a return to acknowledge it …
@@ -32,6 +32,9 @@ const AHEAD_BYTES: usize = 256 * 1024;
 
 /// Returns that were read, with their places in the ledger.
 type Ahead = VecDeque<(u64, Option<Return>)>;
+
+/// A return as it travels.
+type Sent = Return<PackedValue>;
 
 /// A connection that stands.
 pub struct Connection<'a> {
@@ -224,9 +227,9 @@ impl<'a> Connection<'a> {
                 continue;
             };
             let ret = match pending.ret {
-                Some(ret) => Some((*ret).clone()),
+                Some(ret) => Some(ret),
                 None => match self.spooled(place, &mut ahead).await {
-                    Ok(ret) => ret,
+                    Ok(ret) => ret.as_ref().map(packed),
                     Err(error) => return error.into(),
                 },
             };
@@ -253,7 +256,7 @@ impl<'a> Connection<'a> {
         Ok(ahead.pop_front().and_then(|(_, ret)| ret))
     }
 
-    async fn send_return(&self, place: u64, jid: JobId, ret: Option<Return>) -> Result<(), Ended> {
+    async fn send_return(&self, place: u64, jid: JobId, ret: Option<Sent>) -> Result<(), Ended> {
         let Some(ret) = ret else {
             tracing::error!(%jid, "a return is gone from the spool");
             lock(&self.inner.ledger).stored(place);
@@ -273,7 +276,7 @@ impl<'a> Connection<'a> {
             flow.acked = flow.received;
             (seq, flow.received)
         };
-        let message = FromMinion::Return { seq, ret: Box::new(ret), received };
+        let message = FromMinionWith::Return { seq, ret: Box::new(ret), received };
         Ok(self.sender.send(Lane::Returns, &message).await?)
     }
 

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Inner, drift, lock};
-use crate::checks::{Configured, Found, GRACE, Memo, STUCK, Scene, Source, Table, Work, carried};
+use crate::checks::{Configured, Definition, Found, GRACE, Memo, STUCK, Scene, Source, Table, Work, carried};
 
 /// Checks that run at once. What is late by a moment is no harm here.
 const AT_ONCE: usize = 8;
@@ -169,7 +169,7 @@ async fn keep_table(inner: &Arc<Inner>) {
         for check in wanted {
             running.entry(check.name.clone()).or_insert_with(|| {
                 let text = check.text.clone();
-                let task = tokio::spawn(keep_looking(inner.clone(), Arc::new(check), gates.clone(), first));
+                let task = tokio::spawn(keep_looking(inner.clone(), check, gates.clone(), first));
                 (text, AbortOnDrop(task.abort_handle()))
             });
         }
@@ -208,7 +208,7 @@ async fn know_pillar(inner: &Arc<Inner>) {
 
 /// The checks that can be read; the others are told by name, as UNKNOWN. While nobody knows whether the pillar
 /// has any, there are only those of the configuration.
-fn wanted(inner: &Inner) -> Vec<Configured> {
+fn wanted(inner: &Inner) -> Vec<Arc<Configured>> {
     let config = inner.config.opts.get("checks");
     let pillar = match &*lock(&inner.checks.pillar) {
         Pillar::Said(checks) => checks.clone(),
@@ -216,14 +216,14 @@ fn wanted(inner: &Inner) -> Vec<Configured> {
         Pillar::NotYet => return Vec::new(),
         Pillar::Never(why) => {
             let why = format!("it is not known which checks the pillar has for this host: {why}");
-            return vec![Configured::broken("checks".into(), why)];
+            return vec![Arc::new(Configured::broken("checks".into(), why))];
         }
     };
     let carried = carried::read(inner.root());
     let all = inner.checks.memo.configured(config, pillar.as_ref(), &carried);
-    let sound = |check: Result<Configured, (String, String)>| match check {
-        Ok(check) => Some(check).filter(|check| CheckRow::is_name(&check.name)),
-        Err((name, why)) => Some(Configured::broken(name, why)).filter(|check| CheckRow::is_name(&check.name)),
+    let sound = |check: Definition| {
+        let check = check.unwrap_or_else(|(name, why)| Arc::new(Configured::broken(name, why)));
+        Some(check).filter(|check| CheckRow::is_name(&check.name))
     };
     all.into_iter().filter_map(sound).take(proto::checks::MOST_ROWS).collect()
 }

@@ -85,7 +85,7 @@ impl Configured {
 }
 
 /// What a definition comes to, or its name and what is wrong with it.
-pub type Definition = Result<Configured, (String, String)>;
+pub type Definition = Result<Arc<Configured>, (String, String)>;
 
 /// What the definitions came to the last time: to read them takes longer than most checks do.
 #[derive(Default)]
@@ -165,7 +165,7 @@ pub fn validate(checks: &Value) -> Result<(), (String, String)> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(name: &str, options: &Value, source: Source) -> Result<Configured, String> {
+pub fn read(name: &str, options: &Value, source: Source) -> Result<Arc<Configured>, String> {
     let text = format!("{source:?} {options}");
     let mut options = match options {
         Value::Null | Value::Bool(true) => Map::new(),
@@ -188,7 +188,7 @@ pub fn read(name: &str, options: &Value, source: Source) -> Result<Configured, S
         return Err(format!("interval must be {} s or more", SHORTEST.as_secs()));
     }
     let check = (kind.read)(Value::Object(options))?.into();
-    Ok(Configured { name: name.to_owned(), kind, check, timeout, interval, source, text })
+    Ok(Arc::new(Configured { name: name.to_owned(), kind, check, timeout, interval, source, text }))
 }
 
 fn seconds(options: &mut Map, key: &str, default: Duration) -> Result<Duration, String> {
@@ -207,7 +207,7 @@ mod tests {
         let all = configured(Some(&config), Some(&pillar), &Map::new());
         all.into_iter()
             .map(|check| check.map_err(|(name, why)| panic!("{name}: {why}")).unwrap())
-            .map(|c| (c.name, c.kind.name))
+            .map(|c| (c.name.clone(), c.kind.name))
             .collect()
     }
 

@@ -45,7 +45,7 @@ impl Configured {
 ///
 /// What the kernel answers at once is asked on this thread: it takes less time than another would to
 /// begin. For the rest there is one thread, which others join while it waits for something.
-pub fn run(checks: Vec<Configured>, scene: &Scene, cancelled: &dyn Fn() -> bool) -> Vec<Row> {
+pub fn run(checks: Vec<Arc<Configured>>, scene: &Scene, cancelled: &dyn Fn() -> bool) -> Vec<Row> {
     let (send, ended) = mpsc::channel();
     let names: Vec<String> = checks.iter().map(|check| check.name.clone()).collect();
     let mut rows: Vec<Option<Row>> = names.iter().map(|_| None).collect();
@@ -90,7 +90,7 @@ struct Round {
 
 /// How far a round is.
 struct At {
-    waiting: VecDeque<(usize, Configured)>,
+    waiting: VecDeque<(usize, Arc<Configured>)>,
     /// What is looked at, by its number.
     active: HashMap<usize, Active>,
     threads: usize,
@@ -103,7 +103,7 @@ struct Active {
 }
 
 impl At {
-    fn new(waiting: VecDeque<(usize, Configured)>) -> Self {
+    fn new(waiting: VecDeque<(usize, Arc<Configured>)>) -> Self {
         Self { waiting, active: HashMap::new(), threads: 0 }
     }
 
@@ -114,7 +114,7 @@ impl At {
         self.waiting.iter().position(|(_, check)| programs || !by_program(check))
     }
 
-    fn begin(&mut self) -> Option<(usize, Configured, Option<Arc<Place>>)> {
+    fn begin(&mut self) -> Option<(usize, Arc<Configured>, Option<Arc<Place>>)> {
         let (at, check) = self.waiting.remove(self.next()?)?;
         let place = by_program(&check).then(Arc::<Place>::default);
         let patience = if place.is_some() { PATIENCE } else { Duration::ZERO };
@@ -232,16 +232,20 @@ mod tests {
         }
     }
 
-    fn named(name: &str, check: Box<dyn Check>, timeout: u64) -> Configured {
-        Configured {
+    fn named(name: &str, check: Box<dyn Check>, timeout: u64) -> Arc<Configured> {
+        of_kind(&kinds::TABLE[0], name, check, timeout)
+    }
+
+    fn of_kind(kind: &'static kinds::Kind, name: &str, check: Box<dyn Check>, timeout: u64) -> Arc<Configured> {
+        Arc::new(Configured {
             name: name.into(),
-            kind: &kinds::TABLE[0],
+            kind,
             check: check.into(),
             timeout: Duration::from_millis(timeout),
             interval: Duration::from_secs(60),
             source: Source::Config,
             text: String::new(),
-        }
+        })
     }
 
     /// Notes how many looked at once.
@@ -265,7 +269,7 @@ mod tests {
         let plugin = kinds::TABLE.iter().find(|kind| kind.name == "plugin").unwrap();
         let one = |n: usize| {
             let counted = Counted { now: now.clone(), most: most.clone(), takes };
-            Configured { kind: plugin, ..named(&n.to_string(), Box::new(counted), 60_000) }
+            of_kind(plugin, &n.to_string(), Box::new(counted), 60_000)
         };
         assert_eq!(run((0..8).map(one).collect(), &SCENE, &|| false).len(), 8);
         most.load(SeqCst)

@@ -111,7 +111,7 @@ fn fits_one(glob: &str, name: &str) -> bool {
 /// Nobody waits for a check that there is not: orchestrations know this by its beginning.
 fn missing(name: &str, context: &Context<'_>) -> CallError {
     let names: Vec<String> =
-        all(context).into_iter().map(|check| check.map_or_else(|(name, _)| name, |c| c.name)).collect();
+        all(context).into_iter().map(|check| check.map_or_else(|(name, _)| name, |c| c.name.clone())).collect();
     let near = did_you_mean(name, names.iter().map(String::as_str)).map_or(String::new(), |near| format!("; {near}"));
     let there = match names.len() {
         0 => "there are none on this host".to_owned(),
@@ -148,7 +148,7 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
         offset: watching(context).and_then(JobAgent::clock_offset),
         timeout: Default::default(),
         memory: root.map(|root| Path::new(root).join("run/checks")),
-        drift: if found.iter().any(Configured::is_drift) { drifts(context) } else { None },
+        drift: if found.iter().any(|check| check.is_drift()) { drifts(context) } else { None },
     };
     let silent = |row: &Row| wanted.is_empty() && row.found.output == drift::NOTHING;
     let cancelled = || context.agent.is_some_and(states::call::Agent::cancelled);
