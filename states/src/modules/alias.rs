@@ -91,7 +91,7 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let shown = call.value("target").map(python_str).unwrap_or_default();
     let changes = json!({ "alias": name });
-    Plan::change(format!("Alias {name} -> {shown} is set to be added"), json!({}), move |doing| {
+    Plan::change(format!("Alias {name} -> {shown} is set to be added"), changes.clone(), move |doing| {
         let text = lines::read(doing.host, &path).unwrap_or_default();
         write(doing.host, &path, &changed(&text, &name, Some(&target)))?;
         Ok(Done::new(format!("Set email alias {name} -> {shown}"), changes))
@@ -105,7 +105,7 @@ fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
         return Plan::keep(format!("Alias {name} already absent"));
     }
     let changes = json!({ "alias": name });
-    Plan::change(format!("Alias {name} is set to be removed"), json!({}), move |doing| {
+    Plan::change(format!("Alias {name} is set to be removed"), changes.clone(), move |doing| {
         let text = lines::read(doing.host, &path).unwrap_or_default();
         write(doing.host, &path, &changed(&text, &name, None))?;
         Ok(Done::new(format!("Removed alias {name}"), changes))
