@@ -64,10 +64,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::n
         .copied()
         .flatten();
     let all = states::functions::all().iter().copied().chain(own);
-    // Every call of `ctl` makes it.
-    let mut by_name = HashMap::with_capacity(1024);
-    by_name.extend(all.map(|function| (function.name, function)));
-    by_name
+    all.map(|function| (function.name, function)).collect()
 });
 
 /// Functions that answer out of memory: no file, no process, no lock that is held for long, and
