@@ -1,15 +1,20 @@
 //! What states were applied here last, and of which version of the files: so that "what is running
 //! now, and which change brought it" has an answer on the host itself.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
 
 use proto::{Job, Map, Value};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 use states::{Effect, call::Functions as _, tree::Tree};
 
 use crate::{
     exec::{self, bind::truth},
-    host,
     pki::private_folder,
 };
 
@@ -24,9 +29,19 @@ fn path(opts: &Map) -> Option<PathBuf> {
 /// What was applied, by kind: `last`, whatever it was, and `highstate`, the last whole one. Empty
 /// where nothing was applied yet.
 pub fn known(opts: &Map) -> Map {
-    let text = path(opts).filter(|path| fs::metadata(path).is_ok_and(|meta| meta.len() <= LIMIT)).map(fs::read);
-    match text.and_then(Result::ok).and_then(|text| serde_json::from_slice(&text).ok()) {
-        Some(Value::Object(known)) => known,
+    let read = |path| {
+        let mut file = File::open(path).ok()?;
+        flock(&file, FlockOperation::LockShared).ok()?;
+        Some(read(&mut file))
+    };
+    path(opts).and_then(read).unwrap_or_default()
+}
+
+/// Nothing where it is damaged, which who loses power may find.
+fn read(file: &mut File) -> Map {
+    let mut text = Vec::new();
+    match file.take(LIMIT).read_to_end(&mut text).map(|_| serde_json::from_slice(&text)) {
+        Ok(Ok(Value::Object(known))) => known,
         _ => Map::new(),
     }
 }
@@ -45,22 +60,26 @@ pub fn keep(job: &Job, tree: &dyn Tree, opts: &Map, succeeded: bool) {
     if let Some(about) = about.as_object_mut() {
         about.extend(tree.revision());
     }
-    let mut known = known(opts);
-    if is_whole(job) {
-        known.insert("highstate".into(), about.clone());
-    }
-    known.insert("last".into(), about);
-    if let Err(error) = write(&path, &Value::Object(known)) {
+    let kind = if is_whole(job) { &["highstate", "last"][..] } else { &["last"] };
+    if let Err(error) = note(&path, kind, &about) {
         tracing::warn!(%error, "what was applied cannot be kept");
     }
 }
 
-fn write(path: &std::path::Path, known: &Value) -> io::Result<()> {
+/// Puts it down under each of `kinds` beside what is known. It is written in place, since nothing
+/// depends on it: a new file with the old one's name would be on its way to the disk at once, which
+/// takes as long as a dozen states that are found unchanged.
+fn note(path: &Path, kinds: &[&str], about: &Value) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         private_folder(folder)?;
     }
-    // Nothing depends on it, and who loses power loses one line of history.
-    host::note(path, known.to_string().as_bytes(), 0o600)
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    let mut known = read(&mut file);
+    known.extend(kinds.iter().map(|kind| ((*kind).to_owned(), about.clone())));
+    let text = Value::Object(known).to_string();
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(text.len() as u64)
 }
 
 /// Whether a job applies states, and does not only tell what they would do.
@@ -83,6 +102,8 @@ fn is_whole(job: &Job) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proto::{Args, JobId, Request, RunOptions};
 
     use super::*;

@@ -20,7 +20,7 @@ use std::{
 use proto::Map;
 use states::{Command, Host, Look, Output, Stat, call::Progress, look::Download};
 
-pub use files::{copy, note, write};
+pub use files::{copy, write};
 pub use process::{OUTPUT_LIMIT, run_bounded};
 pub use search::DEFAULT_PATH;
 

@@ -56,18 +56,13 @@ pub fn list(path: &Path) -> io::Result<Vec<String>> {
 /// link at the end of the path is replaced, not followed. When this returns, the bytes are on the
 /// disk.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, mode, true, |file| file.write_all(bytes))
+    replace(path, mode, |file| file.write_all(bytes))
 }
 
 /// The same with the bytes of another file.
 pub fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
     let mut source = File::open(from)?;
-    replace(to, mode, true, |file| io::copy(&mut source, file).map(drop))
-}
-
-/// As [`write`], but nobody waits for the disk: for what may be lost in a power cut.
-pub fn note(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, mode, false, |file| file.write_all(bytes))
+    replace(to, mode, |file| io::copy(&mut source, file).map(drop))
 }
 
 /// Makes a file where there is none. Its bytes are on their way to the disk: whoever is given the file
@@ -123,7 +118,7 @@ fn by_descriptor(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-fn replace(path: &Path, mode: u32, wait: bool, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut fresh = filled(path, fill)?;
     if let Ok(old) = fs::symlink_metadata(path) {
         if (old.uid(), old.gid()) != (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()) {
@@ -133,9 +128,7 @@ fn replace(path: &Path, mode: u32, wait: bool, fill: impl FnOnce(&mut File) -> i
     }
     // After the owner: changing the owner clears the set-user-id bit.
     fresh.file.set_permissions(Permissions::from_mode(mode))?;
-    if wait {
-        full::named(path, fresh.file.sync_all())?;
-    }
+    full::named(path, fresh.file.sync_all())?;
     match fresh.rename(path) {
         // A file that is mounted by itself, as containers have it, cannot be replaced.
         Err(error) if error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) => fresh.pour_into(path),
@@ -308,7 +301,7 @@ mod tests {
         let path = folder.path().join("f");
         write(&path, b"old", 0o600).unwrap();
         let full = |file: &mut File| file.write_all(b"ne").and(Err(io::ErrorKind::StorageFull.into()));
-        assert_eq!(replace(&path, 0o644, true, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(replace(&path, 0o644, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!((read(&path, 10).unwrap(), stat(&path).unwrap().mode), (b"old".to_vec(), 0o600));
         assert_eq!(list(folder.path()).unwrap(), ["f"]);
     }
