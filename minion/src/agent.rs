@@ -23,7 +23,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use proto::{JobId, Map, Outcome, PackedValue, Return, net::Sender, session};
+use proto::{JobId, Map, Outcome, Return, net::Sender, session};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -202,15 +202,6 @@ impl Agent {
     }
 }
 
-/// A return as it travels. Of a value that fits into no message there is only what says so.
-fn packed(ret: &Return) -> Return<PackedValue> {
-    ret.pack().unwrap_or_else(|_| {
-        let Return { jid, outcome, retcode, started, duration, .. } = *ret;
-        let value = PackedValue::text("[the output was cut: it did not fit]");
-        Return { jid, outcome, value, retcode, started, duration, truncated: true }
-    })
-}
-
 impl Inner {
     fn grains(&self) -> Arc<Map> {
         lock(&self.grains).clone()
@@ -312,9 +303,9 @@ impl Inner {
     /// must be on the disk before anybody is told.
     async fn finish(&self, ret: Return, durable: bool) {
         let jid = ret.jid;
-        let packed = packed(&ret);
-        let weight = packed.weight();
-        let mut pending = Pending { jid, ret: Some(packed), spooled: false, marked: durable };
+        let ret = ret.pack();
+        let weight = ret.weight();
+        let mut pending = Pending { jid, ret: Some(ret.clone()), spooled: false, marked: durable };
         if durable || weight > SMALL {
             match self.spool.keep(ret).await {
                 Ok(()) => pending.spooled = true,
@@ -331,7 +322,7 @@ impl Inner {
     /// The same for a return of at most [`SMALL`] whose job has no mark: nothing of it is kept on
     /// the disk, so there is nothing to wait for.
     fn finish_small(&self, ret: Return) {
-        self.owe(Pending { jid: ret.jid, ret: Some(packed(&ret)), spooled: false, marked: false });
+        self.owe(Pending { jid: ret.jid, ret: Some(ret.pack()), spooled: false, marked: false });
     }
 
     fn owe(&self, pending: Pending) {

@@ -239,7 +239,7 @@ mod tests {
 
     fn end(ledger: &mut Ledger, jid: u64, now: u64) {
         let ret = crate::job::ended(JobId::from_micros(jid), Outcome::Ok, "", 0);
-        ledger.end(Pending { jid: ret.jid, ret: Some(ret.pack().unwrap()), spooled: false, marked: false }, now);
+        ledger.end(Pending { jid: ret.jid, ret: Some(ret.pack()), spooled: false, marked: false }, now);
     }
 
     #[test]

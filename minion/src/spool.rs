@@ -12,7 +12,7 @@ use std::{
 };
 
 use proto::{
-    JobId, Return,
+    JobId, PackedValue, Return,
     codec::{self, Limits},
 };
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
@@ -64,8 +64,8 @@ pub struct Found {
 
 enum Op {
     Mark(JobId, Mark),
-    /// With whether the mark is to be ended as well: it has none when the job was a `Reads`.
-    Return(JobId, Box<Return>),
+    /// Ends its mark as well, if it has one: a `Reads` has none.
+    Return(Box<Return<PackedValue>>),
     Drop(Vec<JobId>),
     Prune(u64),
 }
@@ -121,8 +121,8 @@ impl Spool {
     }
 
     /// Keeps a return. When this has come back it is on the disk.
-    pub async fn keep(&self, ret: Return) -> Result<(), SpoolError> {
-        self.submit(Op::Return(ret.jid, Box::new(ret))).await
+    pub async fn keep(&self, ret: Return<PackedValue>) -> Result<(), SpoolError> {
+        self.submit(Op::Return(Box::new(ret))).await
     }
 
     /// Forgets returns that the master has stored.
@@ -140,7 +140,7 @@ impl Spool {
 
     /// Returns that were kept, in this order: those that come after `most` bytes are left for
     /// another time.
-    pub fn read(&self, jids: Vec<JobId>, most: usize) -> Result<Vec<Option<Return>>, SpoolError> {
+    pub fn read(&self, jids: Vec<JobId>, most: usize) -> Result<Vec<Option<Return<PackedValue>>>, SpoolError> {
         let mut store = lock(&self.0.database);
         let read = self.0.open(&mut store).and_then(|database| read(database, &jids, most));
         read.map_err(|error| self.0.failed(&mut store, &error))
@@ -246,14 +246,14 @@ fn found(database: &Database) -> Result<Found, redb::Error> {
     }
     for row in transaction.open_table(RETURNS)?.iter()? {
         let (jid, ret) = row?;
-        let weight = codec::decode::<Return>(ret.value(), Limits::MESSAGE).map_or(0, |ret| ret.weight());
+        let weight = codec::decode::<Return<PackedValue>>(ret.value(), Limits::MESSAGE).map_or(0, |ret| ret.weight());
         found.returns.push((JobId::from_micros(jid.value()), weight));
     }
     found.floor = transaction.open_table(FACTS)?.get(FLOOR)?.map_or(0, |floor| floor.value());
     Ok(found)
 }
 
-fn read(database: &Database, jids: &[JobId], most: usize) -> Result<Vec<Option<Return>>, redb::Error> {
+fn read(database: &Database, jids: &[JobId], most: usize) -> Result<Vec<Option<Return<PackedValue>>>, redb::Error> {
     let table = database.begin_read()?.open_table(RETURNS)?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     for jid in jids {
@@ -304,20 +304,20 @@ impl Tables<'_> {
                 self.nonces.insert(&mark.nonce[..], mark.valid_until)?;
                 Ok(bytes)
             }
-            Op::Return(jid, ret) => self.keep(*jid, ret, bytes, limit),
+            Op::Return(ret) => self.keep(ret, bytes, limit),
             Op::Drop(jids) => jids.iter().try_fold(bytes, |bytes, jid| self.drop(*jid, bytes)),
             Op::Prune(now) => self.prune(*now).map(|()| bytes),
         }
     }
 
-    fn keep(&mut self, jid: JobId, ret: &Return, bytes: u64, limit: u64) -> Result<u64, redb::Error> {
+    fn keep(&mut self, ret: &Return<PackedValue>, bytes: u64, limit: u64) -> Result<u64, redb::Error> {
         let mut encoded = encode(ret);
         if encoded.as_ref().map_or(true, |encoded| bytes + encoded.len() as u64 > limit) {
-            encoded = encode(&without_output(ret));
+            encoded = encode(&ret.cut());
         }
         let encoded = encoded?;
-        let before = self.returns.insert(jid.micros(), encoded.as_ref())?.map_or(0, |old| old.value().len());
-        self.end_mark(jid)?;
+        let before = self.returns.insert(ret.jid.micros(), encoded.as_ref())?.map_or(0, |old| old.value().len());
+        self.end_mark(ret.jid)?;
         Ok((bytes + encoded.len() as u64).saturating_sub(before as u64))
     }
 
@@ -357,16 +357,6 @@ fn encode<T: Serialize>(value: &T) -> Result<bytes::Bytes, redb::Error> {
     codec::encode(value).map_err(|error| redb::Error::Io(io::Error::other(error)))
 }
 
-/// The verdict of a return, with as little of its output as says what happened.
-pub fn without_output(ret: &Return) -> Return {
-    let start: String = match &ret.value {
-        proto::Value::String(text) => text.chars().take(512).collect(),
-        _ => String::new(),
-    };
-    let value = format!("{start}\n[the output was cut: it did not fit]").trim_start().into();
-    Return { value, truncated: true, ..ret.clone() }
-}
-
 #[cfg(test)]
 mod tests {
     use proto::Outcome;
@@ -377,11 +367,11 @@ mod tests {
         Mark { nonce: [nonce; 16], started: 1, expires, valid_until: expires, function: "cmd.run".into(), ended: false }
     }
 
-    fn ret(jid: u64, text: &str) -> Return {
+    fn ret(jid: u64, text: &str) -> Return<PackedValue> {
         Return {
             jid: JobId::from_micros(jid),
             outcome: Outcome::Failed,
-            value: text.into(),
+            value: PackedValue::text(text),
             retcode: 3,
             started: 1,
             duration: 2,
@@ -389,7 +379,7 @@ mod tests {
         }
     }
 
-    fn one(spool: &Spool, jid: u64) -> Option<Return> {
+    fn one(spool: &Spool, jid: u64) -> Option<Return<PackedValue>> {
         spool.read(vec![JobId::from_micros(jid)], 0).unwrap().remove(0)
     }
 
@@ -436,19 +426,10 @@ mod tests {
         spool.keep(ret(2, &"y".repeat(1500))).await.unwrap();
         let kept = one(&spool, 2).unwrap();
         assert!(kept.truncated && kept.outcome == Outcome::Failed && kept.retcode == 3);
-        assert!(kept.value.as_str().unwrap().len() < 600);
+        assert!(kept.value.read::<String>().unwrap().len() < 600);
         spool.forget(vec![JobId::from_micros(1)]).await.unwrap();
         spool.keep(ret(3, &"z".repeat(1000))).await.unwrap();
         assert!(!one(&spool, 3).unwrap().truncated);
-    }
-
-    #[tokio::test]
-    async fn what_nobody_could_read_is_cut_too() {
-        let root = tempfile::tempdir().unwrap();
-        let spool = Spool::new(root.path(), 1 << 30);
-        let deep = (0..300).fold(proto::Value::Null, |inner, _| serde_json::json!([inner]));
-        spool.keep(Return { value: deep, ..ret(1, "") }).await.unwrap();
-        assert!(one(&spool, 1).unwrap().truncated);
     }
 
     #[tokio::test]

@@ -161,13 +161,13 @@ pub struct Return<V = Value> {
 }
 
 impl Return {
-    /// The same with its value as bytes.
-    ///
-    /// # Errors
-    /// The value is larger than any message may be.
-    pub fn pack(&self) -> Result<Return<PackedValue>, CodecError> {
-        let Self { jid, outcome, ref value, retcode, started, duration, truncated } = *self;
-        Ok(Return { jid, outcome, value: PackedValue::new(value)?, retcode, started, duration, truncated })
+    /// The same with its value as bytes. Of a value that fits into no message there is what
+    /// [`cut`](Self::cut) leaves.
+    pub fn pack(&self) -> Return<PackedValue> {
+        match PackedValue::new(&self.value) {
+            Ok(value) => self.with(value),
+            Err(_) => self.cut(),
+        }
     }
 }
 
@@ -175,6 +175,18 @@ impl<V: Carried> Return<V> {
     /// What this return counts against credit, on both sides: see [`message`](crate::message).
     pub fn weight(&self) -> u64 {
         64 + self.value.size()
+    }
+
+    /// The verdict, with as little of its output as says what happened: the start of a text.
+    pub fn cut(&self) -> Return<PackedValue> {
+        let start = self.value.start(512);
+        let value = PackedValue::text(format!("{start}\n[the output was cut: it did not fit]").trim_start());
+        Return { truncated: true, ..self.with(value) }
+    }
+
+    fn with<W>(&self, value: W) -> Return<W> {
+        let Self { jid, outcome, retcode, started, duration, truncated, .. } = *self;
+        Return { jid, outcome, value, retcode, started, duration, truncated }
     }
 }
 
@@ -204,8 +216,7 @@ impl PairEnd<PackedValue> {
     /// # Errors
     /// The bytes are no value.
     pub fn open(&self) -> Result<PairEnd, CodecError> {
-        let Return { jid, outcome, ref value, retcode, started, duration, truncated } = self.ret;
-        let ret = Return { jid, outcome, value: value.open()?, retcode, started, duration, truncated };
+        let ret = self.ret.with(self.ret.value.open()?);
         Ok(PairEnd { minion: self.minion.clone(), ret, at: self.at })
     }
 }

@@ -101,6 +101,9 @@ pub trait Carried: Sized {
     /// About how many bytes it takes, as [`job::size`] reckons.
     fn size(&self) -> u64;
 
+    /// At most so many characters of a text; of other values nothing.
+    fn start(&self, most: usize) -> String;
+
     /// # Errors
     /// It is larger than any message may be.
     fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError>;
@@ -114,6 +117,9 @@ impl Carried for Value {
     fn size(&self) -> u64 {
         job::size(self)
     }
+    fn start(&self, most: usize) -> String {
+        self.as_str().map(|text| text.chars().take(most).collect()).unwrap_or_default()
+    }
     fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError> {
         Ok(Cow::Owned(codec::encode(self)?.into()))
     }
@@ -125,6 +131,9 @@ impl Carried for Value {
 impl Carried for PackedValue {
     fn size(&self) -> u64 {
         self.size
+    }
+    fn start(&self, most: usize) -> String {
+        self.open().map(|value| value.start(most)).unwrap_or_default()
     }
     fn to_bytes(&self) -> Result<Cow<'_, [u8]>, CodecError> {
         Ok(Cow::Borrowed(&self.bytes))
@@ -173,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{JobId, Outcome, Return};
 
     #[test]
     fn a_map_comes_out_as_it_went_in_also_across_the_wire() {
@@ -196,7 +206,6 @@ mod tests {
 
     #[test]
     fn a_value_and_its_bytes_are_the_same_on_the_wire_and_weigh_the_same() {
-        use crate::{JobId, Outcome, Return};
         let values = [
             json!([{"name": "disk /", "status": "OK", "perfdata": [{"value": 9.5, "min": null}], "n": [-1, 70_000, true]}]),
             json!("Größe".repeat(20_000)),
@@ -214,6 +223,31 @@ mod tests {
             assert_eq!(passed.value.open().unwrap(), value);
             assert_eq!(codec::encode(&passed).unwrap(), sent);
             assert_eq!(codec::decode::<Return>(&sent, Limits::MESSAGE).unwrap(), ret);
+        }
+    }
+
+    #[test]
+    fn what_fits_into_no_message_is_cut_to_its_verdict() {
+        let ret = |value| Return {
+            jid: JobId::from_micros(1),
+            outcome: Outcome::Failed,
+            value,
+            retcode: 3,
+            started: 1,
+            duration: 2,
+            truncated: false,
+        };
+        let cut = "[the output was cut: it did not fit]";
+        let deep = ret((0..300).fold(Value::Null, |inner, _| json!([inner]))).pack();
+        assert_eq!((deep.retcode, deep.truncated, deep.value.open().unwrap()), (3, true, json!(cut)));
+        let long = ret("é".repeat(2000).into());
+        assert!(!long.pack().truncated);
+        let text = format!("{}\n{cut}", "é".repeat(512));
+        for short in [long.cut(), long.pack().cut()] {
+            assert_eq!(
+                (short.outcome, short.truncated, short.value.open().unwrap()),
+                (Outcome::Failed, true, json!(text))
+            );
         }
     }
 

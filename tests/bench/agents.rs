@@ -113,7 +113,7 @@ async fn agent(address: &str, n: usize, root: &Path, jids: &[JobId], checks: usi
     if !jids.is_empty() {
         let spool = Spool::new(root, 64 << 20);
         for ret in jids.iter().map(|jid| answer(*jid)) {
-            spool.keep(ret).await.expect("the spool keeps it");
+            spool.keep(ret.pack()).await.expect("the spool keeps it");
         }
     }
     let grains = grains(n, &config);

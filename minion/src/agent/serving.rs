@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-use super::{Inner, connection::Ended, lock, packed, run};
+use super::{Inner, connection::Ended, lock, run};
 use crate::{job, spool::SpoolError};
 
 /// How long a publish waits for a return to acknowledge it …
@@ -31,7 +31,7 @@ const AHEAD: usize = 64;
 const AHEAD_BYTES: usize = 256 * 1024;
 
 /// Returns that were read, with their places in the ledger.
-type Ahead = VecDeque<(u64, Option<Return>)>;
+type Ahead = VecDeque<(u64, Option<Sent>)>;
 
 /// A return as it travels.
 type Sent = Return<PackedValue>;
@@ -229,7 +229,7 @@ impl<'a> Connection<'a> {
             let ret = match pending.ret {
                 Some(ret) => Some(ret),
                 None => match self.spooled(place, &mut ahead).await {
-                    Ok(ret) => ret.as_ref().map(packed),
+                    Ok(ret) => ret,
                     Err(error) => return error.into(),
                 },
             };
@@ -241,7 +241,7 @@ impl<'a> Connection<'a> {
     }
 
     /// The return at this place, from the disk. Those behind it are read with it, in one go.
-    async fn spooled(&self, place: u64, ahead: &mut Ahead) -> Result<Option<Return>, SpoolError> {
+    async fn spooled(&self, place: u64, ahead: &mut Ahead) -> Result<Option<Sent>, SpoolError> {
         while let Some((at, ret)) = ahead.pop_front() {
             if at == place {
                 return Ok(ret);

@@ -71,9 +71,9 @@ fn tree(files: Files, pipe: Pipe) -> Box<dyn Tree> {
 }
 
 fn keep(folder: &Path, ret: Return) -> io::Result<()> {
-    let encoded = codec::encode(&ret).or_else(|_| codec::encode(&crate::spool::without_output(&ret)));
+    let encoded = codec::encode(&ret.pack()).map_err(io::Error::other)?;
     let files: &dyn System = &Local::default();
-    let written = files.write(&folder.join("return"), &encoded.map_err(io::Error::other)?, 0o600);
+    let written = files.write(&folder.join("return"), &encoded, 0o600);
     written.or_else(|_| say(&Word::Return(Box::new(ret))))
 }
 
