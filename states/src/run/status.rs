@@ -42,7 +42,9 @@ impl Signs {
     fn add(&mut self, group: Group, row: &Row) {
         self.skip_req |= row.skip_req;
         match group {
-            Group::Onfail if row.result == Some(true) => {
+            // What a dry run would change is taken to succeed, as by all other requisites. Salt takes it
+            // for a failure here, and plans to run what answers to one.
+            Group::Onfail if !row.failed() => {
                 self.onfail = true;
                 return;
             }
@@ -180,6 +182,7 @@ mod tests {
         assert_eq!(judge([(Kind::Onchanges, &skipped())]), Onchanges);
         let would_change = Row::ran(None, "", json!({"a": 1}).into_map());
         assert_eq!(judge([(Kind::Prereq, &would_change)]), Met);
+        assert_eq!(judge([(Kind::Onfail, &would_change)]), Onfail);
         assert_eq!(judge([]), Met);
     }
 
