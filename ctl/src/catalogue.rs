@@ -101,7 +101,7 @@ const OF_EVERY_CHECK: [&str; 2] = ["interval", "timeout"];
 /// The options of a kind of check. They are nowhere in a table but in the type that reads them, which
 /// names them to whoever misspells one.
 pub fn options(kind: &minion::checks::Kind) -> Vec<String> {
-    let why = (kind.read)(serde_json::json!({"?": null})).err().unwrap_or_default();
+    let why = (kind.read)(serde_json::json!({"?": null})).err().map(|wrong| wrong.to_string()).unwrap_or_default();
     let names = why.split('`').skip(1).step_by(2).filter(|name| *name != "?");
     names.chain(OF_EVERY_CHECK).map(str::to_owned).collect()
 }

@@ -25,7 +25,7 @@ use serde_json::json;
 
 use crate::clock::Offset;
 
-pub use config::{Configured, Definition, Memo, Source, configured, read, validate};
+pub use config::{Configured, Definition, Memo, Source, Wrong, configured, read, validate};
 pub use inotify::Watcher;
 pub use kinds::{Kind, TABLE as KINDS, Work};
 pub use pattern::Pattern;

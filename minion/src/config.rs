@@ -17,7 +17,10 @@ use states::{
     yaml::{Node, from_node},
 };
 
-use crate::schedule::{self, Entry};
+use crate::{
+    checks::{self, Wrong},
+    schedule::{self, Entry},
+};
 
 /// Every key that the minion reads, with its default. Salt's spelling where the thing is Salt's.
 #[derive(Debug, Clone, Deserialize)]
@@ -276,7 +279,7 @@ impl Config {
             Diagnostic::new(format!("master_fingerprint: {error}")).hint("`ctl key show` on the master prints it")
         })?;
         let operators = keys.operators.as_ref().map(operators).transpose()?;
-        crate::checks::validate(&keys.checks).map_err(|(name, why)| wrong_check(written, &name, &why))?;
+        checks::validate(&keys.checks).map_err(|(name, wrong)| wrong_check(written, &name, &wrong))?;
         let schedule = schedule(&keys)?;
         let startup = startup(&keys)?;
         let mut opts = given;
@@ -299,27 +302,26 @@ impl Config {
     }
 }
 
-/// A check that is wrong, and where it stands: the option that is spoken of, or else its name.
-fn wrong_check(written: Option<&Node>, name: &str, why: &str) -> Diagnostic {
-    let said = Diagnostic::new(format!("checks: {name}: {why}"))
+/// A check that is wrong, and where it stands: the option that is meant, or else its name.
+fn wrong_check(written: Option<&Node>, name: &str, wrong: &Wrong) -> Diagnostic {
+    let said = Diagnostic::new(format!("checks: {name}: {wrong}"))
         .hint("docs/checks.md has every kind of check with its options");
-    match written.and_then(|written| place_of_check(written, name, why)) {
+    match written.and_then(|written| place_of_check(written, name, wrong)) {
         Some(place) => said.at(&place),
         None => said,
     }
 }
 
-fn place_of_check(written: &Node, name: &str, why: &str) -> Option<Place> {
-    let (whole, checks) = under(written, |key| key == "checks")?;
-    let Some((check, options)) = under(checks, |key| key == name) else { return Some(whole) };
-    let ways = |key: &str| [format!("{key}: "), format!("{key} must "), format!("unknown field `{key}`")];
-    let spoken_of = |key: &str| ways(key).iter().any(|way| why.starts_with(way));
-    Some(under(options, spoken_of).map_or(check, |(option, _)| option))
+fn place_of_check(written: &Node, name: &str, wrong: &Wrong) -> Option<Place> {
+    let (whole, checks) = under(written, "checks")?;
+    let Some((check, options)) = under(checks, name) else { return Some(whole) };
+    let option = wrong.option.as_ref().and_then(|option| under(options, option));
+    Some(option.map_or(check, |(option, _)| option))
 }
 
 /// The place of a key of a mapping, and its value.
-fn under(node: &Node, wanted: impl Fn(&str) -> bool) -> Option<(Place, &Node)> {
-    let (key, value) = node.as_map()?.iter().find(|(key, _)| key.as_str().is_some_and(&wanted))?;
+fn under<'node>(node: &'node Node, wanted: &str) -> Option<(Place, &'node Node)> {
+    let (key, value) = node.as_map()?.iter().find(|(key, _)| key.as_str() == Some(wanted))?;
     Some((key.place(), value))
 }
 

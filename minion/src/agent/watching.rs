@@ -222,7 +222,7 @@ fn wanted(inner: &Inner) -> Vec<Arc<Configured>> {
     let carried = carried::read(inner.root());
     let all = inner.checks.memo.configured(config, pillar.as_ref(), &carried);
     let sound = |check: Definition| {
-        let check = check.unwrap_or_else(|(name, why)| Arc::new(Configured::broken(name, why)));
+        let check = check.unwrap_or_else(|(name, why)| Arc::new(Configured::broken(name, why.to_string())));
         Some(check).filter(|check| CheckRow::is_name(&check.name))
     };
     all.into_iter().filter_map(sound).take(proto::checks::MOST_ROWS).collect()

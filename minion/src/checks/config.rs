@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -84,8 +85,33 @@ impl Configured {
     }
 }
 
+/// What is wrong with a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The option that it is about; none where it is about the whole check.
+    pub option: Option<String>,
+    why: String,
+}
+
+impl Wrong {
+    pub fn whole(why: impl Into<String>) -> Self {
+        Self { option: None, why: why.into() }
+    }
+
+    /// `why` names the option.
+    pub fn of(option: &str, why: String) -> Self {
+        Self { option: Some(option.to_owned()), why }
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// What a definition comes to, or its name and what is wrong with it.
-pub type Definition = Result<Arc<Configured>, (String, String)>;
+pub type Definition = Result<Arc<Configured>, (String, Wrong)>;
 
 /// What the definitions came to the last time: to read them takes longer than most checks do.
 #[derive(Default)]
@@ -136,7 +162,9 @@ pub fn configured(config: Option<&Value>, pillar: Option<&Value>, carried: &Map)
                     }
                 }
             }
-            Some(_) => all.push(Err(("checks".into(), "checks must be a mapping of names to checks".into()))),
+            Some(_) => {
+                all.push(Err(("checks".into(), Wrong::whole("checks must be a mapping of names to checks"))));
+            }
         }
     }
     if seen.is_empty() && all.is_empty() {
@@ -156,7 +184,7 @@ pub fn configured(config: Option<&Value>, pillar: Option<&Value>, carried: &Map)
 ///
 /// # Errors
 /// The name of the check that is wrong, and why.
-pub fn validate(checks: &Value) -> Result<(), (String, String)> {
+pub fn validate(checks: &Value) -> Result<(), (String, Wrong)> {
     let wrong = configured(Some(checks), None, &Map::new()).into_iter().find_map(Result::err);
     wrong.map_or(Ok(()), Err)
 }
@@ -165,38 +193,39 @@ pub fn validate(checks: &Value) -> Result<(), (String, String)> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(name: &str, options: &Value, source: Source) -> Result<Arc<Configured>, String> {
+pub fn read(name: &str, options: &Value, source: Source) -> Result<Arc<Configured>, Wrong> {
     let text = format!("{source:?} {options}");
     let mut options = match options {
         Value::Null | Value::Bool(true) => Map::new(),
         Value::Object(options) => options.clone(),
-        other => return Err(format!("a check is a mapping, not {other}")),
+        other => return Err(Wrong::whole(format!("a check is a mapping, not {other}"))),
     };
     let kind = match options.shift_remove("check") {
         Some(Value::String(kind)) => kind,
-        Some(other) => return Err(format!("check: {other} is no name")),
+        Some(other) => return Err(Wrong::of("check", format!("check: {other} is no name"))),
         None => name.to_owned(),
     };
     let kind = kinds::find(&kind).ok_or_else(|| {
         let near = states::diag::did_you_mean(&kind, kinds::TABLE.iter().map(|kind| kind.name));
-        format!("there is no check {kind}{}", near.map_or(String::new(), |near| format!("; {near}")))
+        let near = near.map_or(String::new(), |near| format!("; {near}"));
+        Wrong::of("check", format!("there is no check {kind}{near}"))
     })?;
     let (timeout, interval) = if kind.name == "drift" { (DRIFT_TIMEOUT, DRIFT) } else { (TIMEOUT, INTERVAL) };
     let timeout = seconds(&mut options, "timeout", timeout)?;
     let interval = seconds(&mut options, "interval", interval)?;
     if interval < SHORTEST {
-        return Err(format!("interval must be {} s or more", SHORTEST.as_secs()));
+        return Err(Wrong::of("interval", format!("interval must be {} s or more", SHORTEST.as_secs())));
     }
     let check = (kind.read)(Value::Object(options))?.into();
     Ok(Arc::new(Configured { name: name.to_owned(), kind, check, timeout, interval, source, text }))
 }
 
-fn seconds(options: &mut Map, key: &str, default: Duration) -> Result<Duration, String> {
+fn seconds(options: &mut Map, key: &str, default: Duration) -> Result<Duration, Wrong> {
     let Some(value) = options.shift_remove(key) else { return Ok(default) };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let found = super::range::quantity(&text).filter(|(number, percent)| *number > 0.0 && !percent);
     let found = found.and_then(|(number, _)| Duration::try_from_secs_f64(number).ok());
-    found.ok_or_else(|| format!("{key} must be a number of seconds above 0, not {value}"))
+    found.ok_or_else(|| Wrong::of(key, format!("{key} must be a number of seconds above 0, not {value}")))
 }
 
 #[cfg(test)]
@@ -238,7 +267,7 @@ mod tests {
             (json!({"x": {"check": "tcp"}}), "port"),
             (json!([]), "mapping"),
         ] {
-            let (_, why) = validate(&bad).unwrap_err();
+            let why = validate(&bad).unwrap_err().1.to_string();
             assert!(why.contains(part), "{bad}: {why}");
         }
     }

@@ -33,7 +33,7 @@ pub static TABLE: &[Function] = &[
         |context, _| {
             let described = all(context).into_iter().map(|check| match check {
                 Ok(check) => check.describe(),
-                Err((name, why)) => serde_json::json!({"name": name, "error": why}),
+                Err((name, why)) => serde_json::json!({"name": name, "error": why.to_string()}),
             });
             Ok(described.collect())
         },
@@ -62,7 +62,7 @@ pub static TABLE: &[Function] = &[
         |_, bound| {
             let options = bound.value("options").cloned().unwrap_or_default();
             let read = checks::read(&bound.need_text("name")?, &options, Source::Config);
-            Ok(read.err().map_or(Value::Null, Value::from))
+            Ok(read.err().map_or(Value::Null, |wrong| wrong.to_string().into()))
         },
         "Tells what is wrong with the definition of a health check; null if nothing is.\n\n    \
          ctl run '*' check.validate disk '{warning: 80%}'"
@@ -135,7 +135,7 @@ fn run(context: &Context<'_>, bound: &Bound) -> Result<Value, CallError> {
             }
             Err((name, why)) if fits(&name) => {
                 names.push(name.clone());
-                broken.push(unknown(name, why));
+                broken.push(unknown(name, why.to_string()));
             }
             _ => {}
         }

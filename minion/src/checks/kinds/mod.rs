@@ -29,15 +29,16 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
 };
+use serde_path_to_error::Segment;
 
-use super::Check;
+use super::{Check, Wrong};
 
 /// A kind of check: its name, what it looks at, and how its options are read.
 pub struct Kind {
     pub name: &'static str,
     pub doc: &'static str,
     pub work: Work,
-    pub read: fn(Value) -> Result<Box<dyn Check>, String>,
+    pub read: fn(Value) -> Result<Box<dyn Check>, Wrong>,
 }
 
 /// What a look takes.
@@ -87,30 +88,22 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     TABLE.iter().find(|kind| kind.name == name)
 }
 
-fn read<C: Check + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn Check>, String> {
-    match serde_json::from_value::<C>(options.clone()) {
+fn read<C: Check + DeserializeOwned + 'static>(options: Value) -> Result<Box<dyn Check>, Wrong> {
+    match serde_path_to_error::deserialize::<_, C>(options) {
         Ok(check) => Ok(Box::new(check)),
-        Err(error) => Err(explained::<C>(&options, &error.to_string())),
+        Err(error) => Err(wrong(&error)),
     }
 }
 
 /// What is wrong with options: which of them, and what may have been meant.
-fn explained<C: DeserializeOwned>(options: &Value, why: &str) -> String {
-    if let Some((unknown, known)) = why.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-        let near = states::diag::did_you_mean(unknown, known.split('`').skip(1).step_by(2));
-        return near.map_or_else(|| why.to_owned(), |near| format!("unknown field `{unknown}`; {near}"));
-    }
-    if why.starts_with("missing field `") {
-        return why.to_owned();
-    }
-    // The one without which something else is wrong, or nothing.
-    let without = |key: &String| {
-        let mut rest = options.as_object().cloned().unwrap_or_default();
-        rest.shift_remove(key);
-        serde_json::from_value::<C>(Value::Object(rest)).map_or_else(|error| error.to_string() != why, |_| true)
+fn wrong(error: &serde_path_to_error::Error<serde_json::Error>) -> Wrong {
+    let why = error.inner().to_string();
+    let Some(Segment::Map { key }) = error.path().iter().next() else { return Wrong::whole(why) };
+    let Some((_, known)) = why.split_once(&format!("unknown field `{key}`")) else {
+        return Wrong::of(key, format!("{key}: {why}"));
     };
-    let guilty = options.as_object().and_then(|options| options.keys().find(|key| without(key)));
-    guilty.map_or_else(|| why.to_owned(), |key| format!("{key}: {why}"))
+    let near = states::diag::did_you_mean(key, known.split('`').skip(1).step_by(2));
+    Wrong::of(key, near.map_or_else(|| why.clone(), |near| format!("unknown field `{key}`; {near}")))
 }
 
 fn a_port<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
@@ -167,7 +160,7 @@ mod tests {
             ("plugin", json!({"command": 5}), "command: a command is a text, or a list of texts"),
             ("tcp", json!({}), "missing field `port`"),
         ] {
-            let why = (find(kind).unwrap().read)(options).err().unwrap_or_default();
+            let why = (find(kind).unwrap().read)(options).err().unwrap().to_string();
             assert!(why.starts_with(said), "{kind}: {why}");
         }
     }
@@ -180,7 +173,7 @@ mod tests {
         assert_eq!(TABLE.len(), files + 1);
         assert!(TABLE.is_sorted_by_key(|kind| kind.name));
         for kind in TABLE {
-            let why = (kind.read)(json!({"no_such_option": 1})).err().unwrap_or_default();
+            let why = (kind.read)(json!({"no_such_option": 1})).err().unwrap().to_string();
             assert!(why.contains("no_such_option"), "{}: {why}", kind.name);
             assert!(kind.doc.ends_with('.'), "{}", kind.name);
         }
