@@ -49,6 +49,18 @@ pub struct Function {
     pub call: fn(&Context<'_>, Args) -> Result<Value, CallError>,
 }
 
+impl Function {
+    /// One that only reads.
+    pub const fn reads(
+        name: &'static str,
+        params: &'static [Param],
+        call: fn(&Context<'_>, Args) -> Result<Value, CallError>,
+        doc: &'static str,
+    ) -> Self {
+        Self { name, doc, params, effect: Effect::Reads, call }
+    }
+}
+
 /// What can be called by name. Templates (`salt['m.f']()`), states and functions themselves
 /// call through this.
 pub trait Functions: Send + Sync {

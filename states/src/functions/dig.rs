@@ -6,74 +6,88 @@ use std::net::IpAddr;
 use proto::{Args, Value};
 
 use super::{args::Given, need, opt};
-use crate::{CallError, Context, Effect, Function, call::Param, resource::command};
+use crate::{CallError, Context, Function, call::Param, resource::command};
 
 const HOST: &[Param] = &[need("host"), opt("nameserver", "None")];
 const DOMAIN: &[Param] = &[need("domain"), opt("resolve", "False"), opt("nameserver", "None")];
 const NAMES: &[Param] = &[need("domain"), opt("resolve", "True"), opt("nameserver", "None")];
 
-macro_rules! row {
-    ($name:literal, $params:expr, $call:expr, $doc:literal) => {
-        Function { name: $name, doc: $doc, params: $params, effect: Effect::Reads, call: $call }
-    };
-}
-
 pub const TABLE: &[Function] = &[
-    row!(
+    Function::reads(
         "dig.A",
         HOST,
         |c, a| addresses(c, &a, "A"),
-        "Lists the IPv4 addresses of a name.\n\nctl run web1 dig.A example.org"
+        "Lists the IPv4 addresses of a name.\n\nctl run web1 dig.A example.org",
     ),
-    row!("dig.a", HOST, |c, a| addresses(c, &a, "A"), "As `dig.A`.\n\nctl run web1 dig.a example.org"),
-    row!(
+    Function::reads("dig.a", HOST, |c, a| addresses(c, &a, "A"), "As `dig.A`.\n\nctl run web1 dig.a example.org"),
+    Function::reads(
         "dig.AAAA",
         HOST,
         |c, a| addresses(c, &a, "AAAA"),
-        "Lists the IPv6 addresses of a name.\n\nctl run web1 dig.AAAA example.org"
+        "Lists the IPv6 addresses of a name.\n\nctl run web1 dig.AAAA example.org",
     ),
-    row!("dig.aaaa", HOST, |c, a| addresses(c, &a, "AAAA"), "As `dig.AAAA`.\n\nctl run web1 dig.aaaa example.org"),
-    row!("dig.CNAME", HOST, cname, "Gives the name that a name stands for.\n\nctl run web1 dig.CNAME www.example.org"),
-    row!(
+    Function::reads(
+        "dig.aaaa",
+        HOST,
+        |c, a| addresses(c, &a, "AAAA"),
+        "As `dig.AAAA`.\n\nctl run web1 dig.aaaa example.org",
+    ),
+    Function::reads(
+        "dig.CNAME",
+        HOST,
+        cname,
+        "Gives the name that a name stands for.\n\nctl run web1 dig.CNAME www.example.org",
+    ),
+    Function::reads(
         "dig.TXT",
         HOST,
         |c, a| texts(c, &a, &["TXT"]),
-        "Lists the texts of a name.\n\nctl run web1 dig.TXT example.org"
+        "Lists the texts of a name.\n\nctl run web1 dig.TXT example.org",
     ),
-    row!(
+    Function::reads(
         "dig.PTR",
         HOST,
         |c, a| texts(c, &a, &["-x"]),
-        "Lists the names of an address.\n\nctl run web1 dig.PTR 192.0.2.1"
+        "Lists the names of an address.\n\nctl run web1 dig.PTR 192.0.2.1",
     ),
-    row!(
+    Function::reads(
         "dig.MX",
         DOMAIN,
         mx,
-        "Lists the mail servers of a domain with their preference.\n\nctl run web1 dig.MX example.org"
+        "Lists the mail servers of a domain with their preference.\n\nctl run web1 dig.MX example.org",
     ),
-    row!(
+    Function::reads(
         "dig.NS",
         NAMES,
         ns,
-        "Lists the name servers of a domain by address, or by name with `resolve=False`.\n\nctl run web1 dig.NS example.org"
+        "Lists the name servers of a domain by address, or by name with `resolve=False`.\n\nctl run web1 dig.NS example.org",
     ),
-    row!(
+    Function::reads(
         "dig.check_ip",
         &[need("addr")],
         check_ip,
-        "Tells whether this is an address, or one with the length of its network.\n\nctl run web1 dig.check_ip 10.0.0.1/8"
+        "Tells whether this is an address, or one with the length of its network.\n\nctl run web1 dig.check_ip 10.0.0.1/8",
     ),
-    row!("dnsutil.A", HOST, |c, a| addresses(c, &a, "A"), "As `dig.A`.\n\nctl run web1 dnsutil.A example.org"),
-    row!(
+    Function::reads(
+        "dnsutil.A",
+        HOST,
+        |c, a| addresses(c, &a, "A"),
+        "As `dig.A`.\n\nctl run web1 dnsutil.A example.org",
+    ),
+    Function::reads(
         "dnsutil.AAAA",
         HOST,
         |c, a| addresses(c, &a, "AAAA"),
-        "As `dig.AAAA`.\n\nctl run web1 dnsutil.AAAA example.org"
+        "As `dig.AAAA`.\n\nctl run web1 dnsutil.AAAA example.org",
     ),
-    row!("dnsutil.MX", DOMAIN, mx, "As `dig.MX`.\n\nctl run web1 dnsutil.MX example.org"),
-    row!("dnsutil.NS", NAMES, ns, "As `dig.NS`.\n\nctl run web1 dnsutil.NS example.org"),
-    row!("dnsutil.check_ip", &[need("addr")], check_ip, "As `dig.check_ip`.\n\nctl run web1 dnsutil.check_ip 10.0.0.1"),
+    Function::reads("dnsutil.MX", DOMAIN, mx, "As `dig.MX`.\n\nctl run web1 dnsutil.MX example.org"),
+    Function::reads("dnsutil.NS", NAMES, ns, "As `dig.NS`.\n\nctl run web1 dnsutil.NS example.org"),
+    Function::reads(
+        "dnsutil.check_ip",
+        &[need("addr")],
+        check_ip,
+        "As `dig.check_ip`.\n\nctl run web1 dnsutil.check_ip 10.0.0.1",
+    ),
 ];
 
 /// What `dig +short` prints of a name, line by line; none if it failed, as in Salt.
@@ -105,8 +119,12 @@ fn of_host(context: &Context<'_>, args: &Args, kind: &[&str]) -> Result<Option<V
 }
 
 fn addresses(context: &Context<'_>, args: &Args, kind: &str) -> Result<Value, CallError> {
-    let lines = of_host(context, args, &[kind])?.unwrap_or_default();
-    Ok(lines.into_iter().filter(|line| is_ip(line)).collect())
+    Ok(only_addresses(of_host(context, args, &[kind])?).collect())
+}
+
+/// Without the names on the way to them.
+fn only_addresses(lines: Option<Vec<String>>) -> impl Iterator<Item = String> {
+    lines.into_iter().flatten().filter(|line| is_ip(line))
 }
 
 fn texts(context: &Context<'_>, args: &Args, kind: &[&str]) -> Result<Value, CallError> {
@@ -117,10 +135,12 @@ fn cname(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     Ok(of_host(context, &args, &["CNAME"])?.map_or_else(|| Value::Array(Vec::new()), |lines| lines.join("\n").into()))
 }
 
-/// The first address of a name.
-fn first(context: &Context<'_>, name: &str, server: Option<&str>) -> Result<Option<String>, CallError> {
-    let found = ask(context, name, &["A"], server)?.unwrap_or_default();
-    Ok(found.into_iter().find(|line| is_ip(line)))
+fn addresses_of(
+    context: &Context<'_>,
+    name: &str,
+    server: Option<&str>,
+) -> Result<impl Iterator<Item = String> + use<>, CallError> {
+    ask(context, name, &["A"], server).map(only_addresses)
 }
 
 fn mx(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
@@ -133,7 +153,7 @@ fn mx(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     for line in lines {
         let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         if let (true, Some(name)) = (given.flag("resolve", false), words.get_mut(1)) {
-            *name = first(context, name, server.as_deref())?.unwrap_or_default();
+            *name = addresses_of(context, name, server.as_deref())?.next().unwrap_or_default();
         }
         all.push(words.into_iter().collect());
     }
@@ -149,8 +169,7 @@ fn ns(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
     }
     let mut found: Vec<String> = Vec::new();
     for name in names {
-        let of_name = ask(context, &name, &["A"], server.as_deref())?.unwrap_or_default();
-        found.extend(of_name.into_iter().filter(|line| is_ip(line)));
+        found.extend(addresses_of(context, &name, server.as_deref())?);
     }
     Ok(found.into_iter().collect())
 }

@@ -6,79 +6,73 @@ use proto::{Args, Value};
 
 use super::{args::Given, need, opt};
 use crate::{
-    CallError, Context, Effect, Function, base64,
+    CallError, Context, Function, base64,
     call::Param,
     resource::{digest, files::LIMIT},
 };
 
 const TEXT: &[Param] = &[need("instr")];
 
-macro_rules! row {
-    ($name:literal, $params:expr, $call:expr, $doc:literal) => {
-        Function { name: $name, doc: $doc, params: $params, effect: Effect::Reads, call: $call }
-    };
-}
-
 pub const TABLE: &[Function] = &[
-    row!(
+    Function::reads(
         "hashutil.digest",
         &[need("instr"), opt("checksum", "md5")],
         digested,
-        "Gives the md5, sha256 or sha512 of a text.\n\nctl run web1 hashutil.digest hello sha256"
+        "Gives the md5, sha256 or sha512 of a text.\n\nctl run web1 hashutil.digest hello sha256",
     ),
-    row!(
+    Function::reads(
         "hashutil.digest_file",
         &[need("infile"), opt("checksum", "md5")],
         digested_file,
-        "Gives the md5, sha256 or sha512 of a file.\n\nctl run web1 hashutil.digest_file /etc/hosts"
+        "Gives the md5, sha256 or sha512 of a file.\n\nctl run web1 hashutil.digest_file /etc/hosts",
     ),
-    row!(
+    Function::reads(
         "hashutil.md5_digest",
         TEXT,
-        |_, a| of(&text(&a)?, "md5"),
-        "Gives the md5 of a text.\n\nctl run web1 hashutil.md5_digest hello"
+        |_, a| of_text(&a, "md5"),
+        "Gives the md5 of a text.\n\nctl run web1 hashutil.md5_digest hello",
     ),
-    row!(
+    Function::reads(
         "hashutil.sha256_digest",
         TEXT,
-        |_, a| of(&text(&a)?, "sha256"),
-        "Gives the sha256 of a text.\n\nctl run web1 hashutil.sha256_digest hello"
+        |_, a| of_text(&a, "sha256"),
+        "Gives the sha256 of a text.\n\nctl run web1 hashutil.sha256_digest hello",
     ),
-    row!(
+    Function::reads(
         "hashutil.sha512_digest",
         TEXT,
-        |_, a| of(&text(&a)?, "sha512"),
-        "Gives the sha512 of a text.\n\nctl run web1 hashutil.sha512_digest hello"
+        |_, a| of_text(&a, "sha512"),
+        "Gives the sha512 of a text.\n\nctl run web1 hashutil.sha512_digest hello",
     ),
-    row!(
+    Function::reads(
         "hashutil.base64_b64encode",
         TEXT,
         |_, a| Ok(base64::encode(text(&a)?.as_bytes()).into()),
-        "Gives a text in base64.\n\nctl run web1 hashutil.base64_b64encode hello"
+        "Gives a text in base64.\n\nctl run web1 hashutil.base64_b64encode hello",
     ),
-    row!(
+    Function::reads(
         "hashutil.base64_b64decode",
         TEXT,
         decoded,
-        "Gives the text that is written in base64.\n\nctl run web1 hashutil.base64_b64decode aGVsbG8="
+        "Gives the text that is written in base64.\n\nctl run web1 hashutil.base64_b64decode aGVsbG8=",
     ),
-    row!(
+    Function::reads(
         "hashutil.base64_encodestring",
         TEXT,
         |_, a| Ok(lines(text(&a)?.as_bytes()).into()),
-        "Gives a text in base64, in lines of 76 letters.\n\nctl run web1 hashutil.base64_encodestring hello"
+        "Gives a text in base64, in lines of 76 letters.\n\nctl run web1 hashutil.base64_encodestring hello",
     ),
-    row!(
+    Function::reads(
         "hashutil.base64_decodestring",
         TEXT,
         decoded,
-        "As `hashutil.base64_b64decode`.\n\nctl run web1 hashutil.base64_decodestring aGVsbG8="
+        "As `hashutil.base64_b64decode`.\n\nctl run web1 hashutil.base64_decodestring aGVsbG8=",
     ),
-    row!(
+    Function::reads(
         "hashutil.base64_encodefile",
         &[need("fname")],
         encoded_file,
-        "Gives a file in base64, in lines of 76 letters.\n\nctl run web1 hashutil.base64_encodefile /etc/hosts"
+        "Gives a file in base64, in lines of 76 letters.\n\nctl run web1 hashutil.base64_encodefile /etc/hosts",
     ),
 ];
 
@@ -86,8 +80,8 @@ fn text(args: &Args) -> Result<String, CallError> {
     Given::new(args, &["instr"]).text("instr")
 }
 
-fn of(text: &str, kind: &str) -> Result<Value, CallError> {
-    sum(text.as_bytes(), kind)
+fn of_text(args: &Args, kind: &str) -> Result<Value, CallError> {
+    sum(text(args)?.as_bytes(), kind)
 }
 
 fn sum(bytes: &[u8], kind: &str) -> Result<Value, CallError> {
@@ -97,7 +91,7 @@ fn sum(bytes: &[u8], kind: &str) -> Result<Value, CallError> {
 
 fn digested(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
     let given = Given::new(&args, &["instr", "checksum"]);
-    of(&given.text("instr")?, &given.text_or("checksum", "md5"))
+    sum(given.text("instr")?.as_bytes(), &given.text_or("checksum", "md5"))
 }
 
 fn file(context: &Context<'_>, path: &str) -> Result<Vec<u8>, CallError> {

@@ -5,32 +5,23 @@ use std::path::Path;
 use proto::{Args, Map, Value};
 
 use super::{args::Given, grains::filter, need, opt};
-use crate::{CallError, Context, Effect, Function, Look, merge, resource::files};
+use crate::{CallError, Context, Effect, Function, Look, call::Param, merge, resource::files};
+
+const GET: &[Param] =
+    &[need("key"), opt("default", ""), opt("merge", "False"), opt("merge_nested_lists", "None"), opt("delimiter", ":")];
 
 pub const TABLE: &[Function] = &[
     Function {
         name: "pillar.get",
         doc: "Looks up a value of the pillar; `a:b` goes down one level.\n\nctl run '*' pillar.get pkg:apache",
-        params: &[
-            need("key"),
-            opt("default", ""),
-            opt("merge", "False"),
-            opt("merge_nested_lists", "None"),
-            opt("delimiter", ":"),
-        ],
+        params: GET,
         effect: Effect::Reads,
         call: get,
     },
     Function {
         name: "pillar.fetch",
         doc: "As `pillar.get`, for templates: `get` is a method of mappings there.\n\nctl run '*' pillar.fetch pkg:apache",
-        params: &[
-            need("key"),
-            opt("default", ""),
-            opt("merge", "False"),
-            opt("merge_nested_lists", "None"),
-            opt("delimiter", ":"),
-        ],
+        params: GET,
         effect: Effect::Reads,
         call: get,
     },
