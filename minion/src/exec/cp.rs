@@ -5,7 +5,11 @@ mod more;
 mod push;
 mod web;
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Component, Path, PathBuf},
+};
 
 use proto::{Args, Value};
 use states::{CallError, Context, Effect, Function, Host, call::Param, look::Kind};
@@ -249,8 +253,30 @@ fn keep(context: &Context<'_>, source: &Source) -> Result<Option<PathBuf>, CallE
     }
     let Some(to) = source.kept_at(context) else { return Ok(None) };
     let folder = to.parent().unwrap_or(Path::new("/"));
-    let kept = crate::pki::private_folder(folder).and_then(|()| crate::host::copy(&from, &to, 0o600));
+    let kept = crate::pki::private_folder(folder).and_then(|()| match is_cached(context, &from) {
+        true => link(&from, &to, folder),
+        false => crate::host::copy(&from, &to, 0o600),
+    });
     kept.map(|()| Some(to.clone())).map_err(|error| cannot_write(&to, &error))
+}
+
+fn is_cached(context: &Context<'_>, path: &Path) -> bool {
+    context.opts.get("cachedir").and_then(Value::as_str).is_some_and(|cache| path.starts_with(cache))
+}
+
+/// Gives a file of the cache this name as well, in one step; where it can have only one, a copy of it. The
+/// cache notices when it is written to.
+fn link(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
+    let (file, now) = (fs::metadata(from)?, fs::symlink_metadata(to));
+    // Renaming a name of a file to another of its names does nothing, and leaves both.
+    if now.is_ok_and(|now| (now.dev(), now.ino()) == (file.dev(), file.ino())) {
+        return Ok(());
+    }
+    let linked = tempfile::Builder::new().prefix(".new-").make_in(folder, |path| fs::hard_link(from, path));
+    match linked {
+        Ok(linked) => linked.into_temp_path().persist(to).map_err(|error| error.error),
+        Err(_) => crate::host::copy(from, to, 0o600),
+    }
 }
 
 fn get_dir(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
@@ -342,4 +368,27 @@ fn cache_dir(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
         kept.extend(keep(context, &source.with(file))?.map(|path| shown(&path)));
     }
     Ok(kept.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_cache_has_another_name_and_no_second_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        fs::write(at("blob"), "new").unwrap();
+        fs::write(at("name"), "old").unwrap();
+        for _ in 0..2 {
+            link(&at("blob"), &at("name"), folder.path()).unwrap();
+            let inode = |name: &str| fs::metadata(at(name)).unwrap().ino();
+            assert_eq!((inode("blob"), names()), (inode("name"), 2));
+        }
+        let elsewhere = Path::new("/proc/self/status");
+        link(elsewhere, &at("copy"), folder.path()).unwrap();
+        assert!(fs::read_to_string(at("copy")).unwrap().contains("VmRSS"), "what cannot be linked is copied");
+        assert_eq!(names(), 3);
+    }
 }

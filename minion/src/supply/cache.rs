@@ -5,8 +5,8 @@
 //! missing or damaged is fetched again, so nothing is synced to the disk.
 
 use std::{
-    collections::HashSet,
-    fs::{self, File, OpenOptions},
+    collections::HashMap,
+    fs::{self, File, FileTimes, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -28,8 +28,22 @@ pub struct Cache {
     limit: u64,
     /// Bytes of files that are kept, once they were counted.
     used: Mutex<Option<u64>>,
-    /// Whose contents this process has checked.
-    checked: Mutex<HashSet<Hash>>,
+    /// Whose contents this process has checked, and how the files looked then.
+    checked: Mutex<HashMap<Hash, Looks>>,
+}
+
+/// What changes with a file's contents: when it was last written, and its size. Who was given a file of the
+/// cache by its name may have written to it.
+type Looks = (SystemTime, u64);
+
+fn looks(file: &File) -> io::Result<Looks> {
+    let meta = file.metadata()?;
+    Ok((meta.modified()?, meta.len()))
+}
+
+/// What is used last is evicted last.
+fn used_now(file: &File) -> io::Result<()> {
+    file.set_times(FileTimes::new().set_accessed(SystemTime::now()))
 }
 
 impl Cache {
@@ -50,17 +64,18 @@ impl Cache {
     /// Where the file with these contents lies, if it is here and undamaged.
     pub fn find(&self, hash: &Hash) -> Option<PathBuf> {
         let path = self.file(hash);
+        let mut file = File::open(&path).ok()?;
+        let looks = looks(&file).ok()?;
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !checked.contains(hash) {
-            if hash_of(&path).ok()? != *hash {
+        if checked.get(hash) != Some(&looks) {
+            if hash_of(&mut file).ok()? != *hash {
                 tracing::warn!(file = %path.display(), "a cached file is damaged, and is fetched again");
                 let _ = fs::remove_file(&path);
                 return None;
             }
-            checked.insert(*hash);
+            checked.insert(*hash, looks);
         }
-        // What is used last is evicted last; it also shows that the file is still there.
-        File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).ok()?;
+        used_now(&file).ok()?;
         Some(path)
     }
 
@@ -69,8 +84,7 @@ impl Cache {
         let path = self.tree(tree);
         let bytes = fs::read(&path).ok()?;
         let manifest = Manifest::decode(&bytes, Some(tree)).ok()?;
-        // It is in use.
-        let _ = File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = File::open(&path).and_then(|file| used_now(&file));
         Some(manifest)
     }
 
@@ -113,7 +127,7 @@ impl Cache {
         }
         self.make_room(part.length)?;
         fs::rename(&part.path, &path)?;
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(part.hash);
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(part.hash, looks(&part.file)?);
         Ok(true)
     }
 
@@ -161,14 +175,14 @@ fn listed(folder: &Path) -> io::Result<Vec<Entry>> {
     let entry = |entry: io::Result<fs::DirEntry>| {
         let entry = entry?;
         let meta = entry.metadata()?;
-        Ok(Entry { path: entry.path(), size: meta.len(), used: meta.modified()? })
+        Ok(Entry { path: entry.path(), size: meta.len(), used: meta.accessed()? })
     };
     fs::read_dir(folder)?.map(entry).collect()
 }
 
-fn hash_of(path: &Path) -> io::Result<Hash> {
-    let (mut file, mut hasher) = (File::open(path)?, blake3::Hasher::new());
-    io::copy(&mut file, &mut hasher)?;
+fn hash_of(file: &mut File) -> io::Result<Hash> {
+    let mut hasher = blake3::Hasher::new();
+    io::copy(file, &mut hasher)?;
     Ok(Hash::from_bytes(*hasher.finalize().as_bytes()))
 }
 
@@ -258,6 +272,10 @@ mod tests {
         fs::write(cache.file(&hash), b"rot").unwrap();
         assert_eq!(cache.find(&hash), None);
         assert!(!cache.file(&hash).exists());
+        let hash = put(&cache, b"sound");
+        assert!(cache.find(&hash).is_some());
+        fs::write(cache.file(&hash), b"worse").unwrap();
+        assert_eq!(cache.find(&hash), None, "it was checked, and written to since");
     }
 
     #[test]
@@ -268,7 +286,8 @@ mod tests {
         let old = SystemTime::now() - std::time::Duration::from_secs(60);
         let _ = (first, third);
         for hash in [first, second].iter().filter(|hash| cache.file(hash).exists()) {
-            File::options().write(true).open(cache.file(hash)).unwrap().set_modified(old).unwrap();
+            let times = FileTimes::new().set_accessed(old);
+            File::open(cache.file(hash)).unwrap().set_times(times).unwrap();
         }
         let fourth = put(&cache, &[4; 40]);
         assert!(cache.find(&fourth).is_some() && cache.find(&first).is_none());
