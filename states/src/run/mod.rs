@@ -18,14 +18,14 @@ mod slots;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{self, Scope},
 };
 
 use indexmap::IndexMap;
@@ -37,6 +37,7 @@ pub use overlay::Overlay;
 pub use pause::Pauses;
 pub use row::Row;
 pub use status::{Status, judge};
+use turns::Course;
 
 use crate::{
     Context, Look,
@@ -109,14 +110,13 @@ pub fn run(context: &Context<'_>, steps: &[Step], settings: &Settings, shown: Sh
                 accumulated: &accumulated,
                 held: held.as_ref(),
                 shown,
-                rows: Mutex::new(vec![None; steps.len()]),
+                course: Mutex::new(Course::new(steps.len())),
                 ended: Condvar::new(),
                 number: &number,
-                flying: AtomicUsize::new(0),
                 stopped: AtomicBool::new(false),
             };
             runner.go();
-            let stopped = runner.stopped.load(Ordering::Relaxed);
+            let stopped = runner.is_stopped();
             (runner.into_results(), stopped)
         };
         let (mut results, stopped) = run(steps);
@@ -153,86 +153,14 @@ struct Runner<'a> {
     /// New files that are not on the disk yet; none in a dry run.
     held: Option<&'a Held<'a>>,
     shown: Shown<'a>,
-    rows: Mutex<Vec<Option<Row>>>,
+    course: Mutex<Course>,
     /// A state that runs beside others has ended.
     ended: Condvar,
     number: &'a AtomicU64,
-    flying: AtomicUsize,
     stopped: AtomicBool,
 }
 
-/// What came of trying to start a step.
-#[derive(PartialEq)]
-enum Started {
-    Yes,
-    /// It may run beside others, and waits for one of them.
-    Later,
-}
-
 impl Runner<'_> {
-    fn go(&self) {
-        thread::scope(|scope| {
-            let mut later: Vec<usize> = Vec::new();
-            for index in 0..self.steps.len() {
-                later.retain(|&waiting| self.start(waiting, scope, false) == Started::Later);
-                if self.stopped.load(Ordering::Relaxed) || !self.let_go(index) {
-                    return;
-                }
-                if self.start(index, scope, false) == Started::Later {
-                    later.push(index);
-                }
-                if self.stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
-            for waiting in later {
-                self.start(waiting, scope, true);
-            }
-        });
-    }
-
-    /// Waits while the step is held; gives whether the run goes on.
-    fn let_go(&self, index: usize) -> bool {
-        let pauses = self.settings.pauses.as_ref();
-        pauses.is_none_or(|pauses| pauses.let_go(self.context, &self.steps[index].chunk.data))
-    }
-
-    fn rows(&self) -> MutexGuard<'_, Vec<Option<Row>>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start<'s>(&'s self, index: usize, scope: &'s Scope<'s, '_>, wait: bool) -> Started {
-        let step = &self.steps[index];
-        let in_turn = step.trial || self.settings.test && !self.settings.parallel_tests;
-        let parallel = step.chunk.data.get("parallel").is_some_and(truth) && !in_turn;
-        let mut rows = self.rows();
-        if rows[index].is_some() {
-            return Started::Yes;
-        }
-        while step.needs.iter().any(|&(_, need)| rows[need].is_none()) {
-            if parallel && !wait {
-                return Started::Later;
-            }
-            rows = self.ended.wait(rows).unwrap_or_else(PoisonError::into_inner);
-        }
-        while parallel && self.flying.load(Ordering::Relaxed) >= self.settings.parallel.max(1) {
-            rows = self.ended.wait(rows).unwrap_or_else(PoisonError::into_inner);
-        }
-        let status = judge(step.needs.iter().filter_map(|&(kind, need)| Some((kind, rows[need].as_ref()?))));
-        drop(rows);
-        if !parallel {
-            self.finish(index, status);
-            return Started::Yes;
-        }
-        self.flying.fetch_add(1, Ordering::Relaxed);
-        scope.spawn(move || {
-            self.finish(index, status);
-            self.flying.fetch_sub(1, Ordering::Relaxed);
-            self.ended.notify_all();
-        });
-        Started::Yes
-    }
-
     /// Runs a step, or notes why it does not run.
     fn finish(&self, index: usize, status: Status) {
         let step = &self.steps[index];
@@ -257,21 +185,16 @@ impl Runner<'_> {
         if failhard && !self.settings.test && row.failed() && !step.trial {
             self.stopped.store(true, Ordering::Relaxed);
         }
-        let mut rows = self.rows();
+        let mut course = self.course();
         // A trial that did not take place decides for the state itself.
         if step.trial
             && !called
             && let Some(own) = self.steps.iter().position(|other| other.tried == Some(index))
         {
             (self.shown)(&step.chunk, &row);
-            rows[own] = Some(row.clone());
+            course.set(own, row.clone());
         }
-        rows[index] = Some(row);
-        drop(rows);
-        // Nobody waits where nothing runs beside this one.
-        if self.flying.load(Ordering::Relaxed) > 0 {
-            self.ended.notify_all();
-        }
+        course.set(index, row);
     }
 
     /// The result of a step that its requisites keep from running.
@@ -284,7 +207,7 @@ impl Runner<'_> {
             Status::Onfail => Row::not_run(true, "State was not run because onfail req did not change"),
             Status::Onchanges => Row::not_run(true, "State was not run because none of the onchanges reqs changed"),
             Status::Fail => {
-                let rows = self.rows();
+                let rows = &self.course().rows;
                 match step.tried.and_then(|tried| rows[tried].clone()) {
                     Some(tried) => Row { changes: Map::new(), ..tried },
                     None => {
@@ -330,7 +253,7 @@ impl Runner<'_> {
 
     /// The watched states that have changed.
     fn watched(&self, step: &Step) -> Vec<String> {
-        let rows = self.rows();
+        let rows = &self.course().rows;
         let of_watch = step.needs.iter().filter(|(kind, _)| kind.group() == Group::Watch);
         of_watch
             .filter(|(_, need)| rows[*need].as_ref().is_some_and(|row| !row.changes.is_empty()))
@@ -342,7 +265,7 @@ impl Runner<'_> {
     }
 
     fn into_results(self) -> Results {
-        let rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.course.into_inner().unwrap_or_else(PoisonError::into_inner).rows;
         let mut results = Results::with_capacity(rows.len());
         for (step, row) in self.steps.iter().zip(rows) {
             if let Some(row) = row.filter(|_| !step.trial) {

@@ -168,6 +168,29 @@ fn states_side_by_side_come_back_in_their_places() {
 }
 
 #[test]
+fn a_state_in_its_turn_waits_for_states_side_by_side_that_wait_for_one_another() {
+    let chain = |last: &str| {
+        let mut sls = String::from("p0:\n  cmd.run:\n    - name: touch /p0\n    - parallel: True\n");
+        for i in 1..30 {
+            let before = i - 1;
+            sls.push_str(&format!(
+                "p{i}:\n  cmd.run:\n    - name: touch /p{i}\n    - parallel: True\n    - require:\n      - cmd: p{before}\n"
+            ));
+        }
+        sls + last
+    };
+    let last = "last:\n  cmd.run:\n    - name: touch /last\n    - require:\n      - cmd: p29\n";
+    for sls in [chain(last), chain("")] {
+        let host = host();
+        let rows = apply(&host, &sls, false);
+        assert!(rows.iter().all(|row| row.1 == json!(true)), "{rows:?}");
+        let ran: Vec<String> = host.ran();
+        let wanted = (0..30).map(|i| format!("touch /p{i}")).chain(sls.contains("last").then(|| "touch /last".into()));
+        assert_eq!(ran, wanted.collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_dry_run_sees_what_earlier_states_would_make() {
     let host = host();
     let sls = "a:\n  file.managed:\n    - name: /new/dir/a\n    - makedirs: True\n    - contents: x\n\
