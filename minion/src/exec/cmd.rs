@@ -4,7 +4,6 @@ mod code;
 mod invocation;
 mod params;
 mod result;
-mod words;
 
 use proto::{Args, Value};
 use serde_json::json;
@@ -14,7 +13,7 @@ use super::bind::{Bound, bind, need, with};
 use invocation::Invocation;
 use params::{CODE, PLAIN, RUN, RUN_ALL, SCRIPT};
 use result::{Finished, Judgement};
-pub use words::split as split_words;
+pub use states::resource::words::split as split_words;
 
 pub static TABLE: &[Function] = &[
     Function {

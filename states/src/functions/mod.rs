@@ -13,6 +13,7 @@ mod file;
 mod grains;
 mod hashutil;
 mod host_tables;
+mod iptables;
 mod log;
 mod matches;
 mod mine;
@@ -36,7 +37,7 @@ use crate::{Function, call::Param};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
-    let tables: [&'static [Function]; 25] = [
+    let tables: [&'static [Function]; 26] = [
         alternatives::TABLE,
         apply::TABLE,
         config::TABLE,
@@ -47,6 +48,7 @@ static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
         grains::TABLE,
         hashutil::TABLE,
         host_tables::TABLE,
+        iptables::TABLE,
         log::TABLE,
         matches::TABLE,
         mine::TABLE,

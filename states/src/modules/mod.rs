@@ -16,6 +16,7 @@ mod grains;
 mod group;
 mod host;
 mod ini;
+mod iptables;
 mod kmod;
 mod locale;
 mod module;
@@ -57,6 +58,7 @@ pub const TABLE: &[StateModule] = &[
     group::MODULE,
     host::MODULE,
     ini::MODULE,
+    iptables::MODULE,
     kmod::MODULE,
     locale::MODULE,
     module::MODULE,

@@ -1,7 +1,7 @@
 //! State functions that take no other arguments than their own: those whose signature in Salt 3008 has
 //! no `**kwargs`.
 
-const STRICT: [&str; 51] = [
+const STRICT: [&str; 53] = [
     "alias.absent",
     "alias.present",
     "at.present",
@@ -36,6 +36,8 @@ const STRICT: [&str; 51] = [
     "ini.options_present",
     "ini.sections_absent",
     "ini.sections_present",
+    "iptables.chain_absent",
+    "iptables.chain_present",
     "kmod.absent",
     "kmod.present",
     "locale.present",

@@ -142,7 +142,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// Modules without a state above, and why.
-const LEFT_OUT: [(&str, &str); 14] = [
+const LEFT_OUT: [(&str, &str); 15] = [
     ("at", "wants its own daemon"),
     ("check", "wants a minion that runs checks"),
     ("environ", "is gone with the process"),
@@ -150,6 +150,7 @@ const LEFT_OUT: [(&str, &str); 14] = [
     ("random", "its own tests have it"),
     ("debconf", "its database is the packages', which come without questions"),
     ("event", "an event is a change each time"),
+    ("iptables", "wants iptables, which not every machine has"),
     ("kmod", "modules are the kernel's below"),
     ("locale", "wants the sources of locales"),
     ("mount", "mounts are the kernel's below"),

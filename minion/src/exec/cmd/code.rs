@@ -9,7 +9,6 @@ use super::{
     invocation::Invocation,
     params::{CODE, SCRIPT},
     result::Judgement,
-    words,
 };
 use crate::exec::bind::{Bound, bind, text_of};
 
@@ -49,7 +48,7 @@ fn arguments(bound: &Bound) -> Result<Vec<Value>, CallError> {
         None => Ok(Vec::new()),
         Some(Value::Array(args)) => Ok(args.clone()),
         Some(text) => {
-            let words = words::split(&text_of(text)).map_err(CallError::failed)?;
+            let words = super::split_words(&text_of(text)).map_err(CallError::failed)?;
             Ok(words.into_iter().map(Value::from).collect())
         }
     }

@@ -6,10 +6,7 @@ use nix::unistd::User;
 use proto::{Map, Value};
 use states::{CallError, Command, Context};
 
-use super::{
-    result::{Finished, Judgement},
-    words,
-};
+use super::result::{Finished, Judgement};
 use crate::exec::bind::{Bound, text_of, truth};
 
 const DEFAULT_SHELL: &str = "/bin/sh";
@@ -62,7 +59,7 @@ impl Invocation {
         self.argv = match command {
             Value::Array(words) => words.iter().map(text_of).collect(),
             text if self.through_shell => vec![text_of(text)],
-            text => words::split(&text_of(text)).map_err(CallError::failed)?,
+            text => super::split_words(&text_of(text)).map_err(CallError::failed)?,
         };
         match self.argv.iter().all(String::is_empty) {
             true => Err(CallError::arguments("there is no command to run")),

@@ -15,6 +15,7 @@ pub mod git;
 pub mod grains;
 pub mod host;
 pub mod ini;
+pub mod iptables;
 pub mod kmod;
 pub mod locale;
 pub mod module;
