@@ -19,7 +19,8 @@ pub fn has_function(name: &str) -> bool {
     minion::exec::Table.find(name).is_some()
 }
 
-/// Whether a function of the minion's own takes these arguments; the others bind theirs as they run.
+/// Whether a function of the minion's own takes these arguments, or one that applies states knows their names;
+/// the others bind theirs as they run.
 ///
 /// # Errors
 /// What it does not take or lacks.
@@ -29,7 +30,7 @@ pub fn check(name: &str, args: &proto::Args) -> Result<(), String> {
         Some(known) if !shared(&known) => {
             minion::exec::bind::bind(known.name, known.params, args.clone()).map(drop).map_err(|why| why.to_string())
         }
-        _ => Ok(()),
+        _ => states::functions::refuse_unknown(name, args).map_err(|why| why.to_string()),
     }
 }
 

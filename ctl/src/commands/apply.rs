@@ -1,6 +1,7 @@
 //! `ctl apply TARGET [SLS…]`
 
 use proto::Value;
+use states::functions::STATE_ARGUMENTS;
 
 use crate::{
     arguments,
@@ -36,32 +37,18 @@ pub struct Args {
     options: Options,
 }
 
-/// What `state.apply` takes by name (`salt/modules/state.py`: `highstate` and `sls`).
-const NAMED: &[&str] = &[
-    "test",
-    "pillar",
-    "pillar_enc",
-    "pillarenv",
-    "saltenv",
-    "exclude",
-    "queue",
-    "concurrent",
-    "localconfig",
-    "umask",
-    "sync_mods",
-    "state_events",
-];
-
 /// A misspelt name would be ignored, and the wrong thing applied.
 fn check_names(named: &proto::Map) -> Result<(), Error> {
-    let Some((name, value)) = named.iter().find(|(name, _)| !NAMED.contains(&name.as_str())) else { return Ok(()) };
+    let Some((name, value)) = named.iter().find(|(name, _)| !STATE_ARGUMENTS.contains(&name.as_str())) else {
+        return Ok(());
+    };
     let error = Error::nothing(format!("state.apply takes no argument named '{name}'"));
     let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Err(match states::diag::did_you_mean(name, NAMED.iter().copied()) {
+    Err(match states::diag::did_you_mean(name, STATE_ARGUMENTS.iter().copied()) {
         Some(near) => error.hint(near),
         None => error
             .hint(format!("what templates read goes in as pillar: pillar='{{{name}: {value}}}'"))
-            .hint(format!("it takes {}", NAMED.join(", "))),
+            .hint(format!("it takes {}", STATE_ARGUMENTS.join(", "))),
     })
 }
 

@@ -46,6 +46,7 @@ pub const HERE: &str = "local";
 pub fn run(args: Args, global: &Global) -> Outcome {
     let (function, given) = arguments::call(args.function.as_deref(), &args.args, &args.argv)?;
     let function = dispatch::function(function)?;
+    dispatch::check_arguments(&function, &given)?;
     let (config, warnings) = Config::load(&global.config_dir()).map_err(diagnosed)?;
     logging::start(Some("warning"), config.keys.log_format.as_deref(), global.verbose)?;
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

@@ -41,14 +41,14 @@ pub const TABLE: &[Function] = &[
         doc: "Applies some SLS.\n\nctl run '*' state.sls web,db",
         params: SLS,
         effect: Effect::Writes,
-        call: |context, args| with_pillar(context, &args, sls),
+        call: |context, args| with_known("state.sls", context, &args, sls),
     },
     Function {
         name: "state.highstate",
         doc: "Applies what the top file gives this minion.\n\nctl run '*' state.highstate",
         params: TOP,
         effect: Effect::Writes,
-        call: |context, args| with_pillar(context, &args, highstate),
+        call: |context, args| with_known("state.highstate", context, &args, highstate),
     },
     Function {
         name: "state.test",
@@ -58,7 +58,7 @@ pub const TABLE: &[Function] = &[
         call: |context, args| {
             let args = args.with("test", true);
             let run = if given_mods(&args) { sls } else { highstate };
-            with_pillar(&Context { host: None, ..context.copy() }, &args, run)
+            with_known("state.test", &Context { host: None, ..context.copy() }, &args, run)
         },
     },
     Function {
@@ -66,7 +66,7 @@ pub const TABLE: &[Function] = &[
         doc: "Applies the states of one id of some SLS, with what they require.\n\nctl run '*' state.sls_id nginx web",
         params: &[need("id_"), need("mods"), opt("test", "None"), opt("saltenv", "None"), opt("pillar", "None")],
         effect: Effect::Writes,
-        call: |context, args| with_pillar(context, &args, sls_id),
+        call: |context, args| with_known("state.sls_id", context, &args, sls_id),
     },
     Function {
         name: "state.single",
@@ -98,9 +98,52 @@ pub const TABLE: &[Function] = &[
     },
 ];
 
+/// What all that apply states take by name beside their own parameters (`salt/modules/state.py`).
+pub const NAMED: &[&str] = &[
+    "test",
+    "pillar",
+    "pillar_enc",
+    "pillarenv",
+    "saltenv",
+    "exclude",
+    "queue",
+    "concurrent",
+    "localconfig",
+    "umask",
+    "sync_mods",
+    "state_events",
+];
+
+/// Refuses a named argument that a function of this table does not take: Salt ignores it, and applies what
+/// was only to be tested. `state.single` hands on what it does not know.
+///
+/// # Errors
+/// The name, and what may have been meant.
+pub fn refuse_unknown(function: &str, args: &Args) -> Result<(), CallError> {
+    let Some(known) = TABLE.iter().find(|known| known.name == function && function != "state.single") else {
+        return Ok(());
+    };
+    let takes = || known.params.iter().map(|param| param.name).chain(NAMED.iter().copied());
+    let unknown = args.named.keys().find(|name| !name.starts_with("__") && !takes().any(|known| known == *name));
+    unknown.map_or(Ok(()), |name| {
+        let near = crate::diag::did_you_mean(name, takes()).map(|near| format!("; {near}")).unwrap_or_default();
+        Err(CallError::arguments(format!("{function} takes no argument named '{name}'{near}")))
+    })
+}
+
+fn with_known(
+    function: &str,
+    context: &Context<'_>,
+    args: &Args,
+    run: fn(&Context<'_>, &Args) -> Result<Value, CallError>,
+) -> Result<Value, CallError> {
+    refuse_unknown(function, args)?;
+    with_pillar(context, args, run)
+}
+
 /// The SLS that are named, or the highstate.
 pub(super) fn apply(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
-    with_pillar(context, &args, if given_mods(&args) { sls } else { highstate })
+    with_known("state.apply", context, &args, if given_mods(&args) { sls } else { highstate })
 }
 
 fn given_mods(args: &Args) -> bool {
@@ -212,6 +255,7 @@ fn single(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
 }
 
 fn low(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
+    refuse_unknown("state.low", &args)?;
     let mut data = Given::new(&args, &["data"]).map("data")?;
     for key in ["state", "fun", "name"] {
         if !data.contains_key(key) {
@@ -236,12 +280,14 @@ fn one(context: &Context<'_>, args: &Args, mut data: Map) -> Result<Value, CallE
 }
 
 fn high(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
+    refuse_unknown("state.high", &args)?;
     let data = Given::new(&args, &["data"]).map("data")?;
     let steps = Compiler::new(context).low_of_high(&data);
     finish(context, &args, steps)
 }
 
 fn template_str(context: &Context<'_>, args: Args) -> Result<Value, CallError> {
+    refuse_unknown("state.template_str", &args)?;
     let text = Given::new(&args, &["tem"]).text("tem")?;
     let rendered = crate::stack::deep(|| Compiler::new(context).low_of_text(&text));
     finish(context, &args, rendered)
@@ -280,4 +326,31 @@ fn progress(chunk: &Chunk, row: &Row, of: usize) -> Value {
         "of": of,
         "duration": row.duration as f64 / 1000.0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Memory, call};
+
+    #[test]
+    fn a_misspelt_test_applies_nothing() {
+        for (function, args) in [
+            ("state.apply", Args::positional(["t".into()])),
+            ("state.sls", Args::positional(["t".into()])),
+            ("state.sls_id", Args::positional(["x".into(), "t".into()])),
+            ("state.highstate", Args::default()),
+            ("state.high", Args::positional([json!({"x": {"file.touch": [{"name": "/x"}]}})])),
+        ] {
+            let host = Memory::new(json!({}));
+            let files = [("t.sls", "x:\n  file.touch:\n    - name: /x\n"), ("top.sls", "base: {'*': [t]}\n")];
+            let (refused, _) = call(&host, &files, json!({}), function, args.clone().with("tset", true));
+            let why = refused.unwrap_err().to_string();
+            assert_eq!(why, format!("{function} takes no argument named 'tset'; did you mean test?"));
+            let (planned, _) = call(&host, &files, json!({}), function, args.with("test", true).with("queue", false));
+            assert_eq!((planned.unwrap().as_object().unwrap().len(), host.text("/x")), (1, None), "{function}");
+        }
+    }
 }

@@ -34,6 +34,7 @@ use std::sync::LazyLock;
 
 use crate::{Function, call::Param};
 
+pub use apply::{NAMED as STATE_ARGUMENTS, refuse_unknown};
 pub use args::{Given, truth};
 
 static ALL: LazyLock<Vec<&'static Function>> = LazyLock::new(|| {
