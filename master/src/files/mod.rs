@@ -18,7 +18,6 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     ops::Bound,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -30,6 +29,7 @@ use proto::{
     manifest::{EnvName, Environment, Manifest, Revision},
     question::{Kind, Unanswered},
 };
+use rustix::{buffer::spare_capacity, io::Errno};
 
 pub use git::{Git, Remote, Remotes};
 pub use received::Received;
@@ -231,7 +231,13 @@ impl Place {
     }
 
     fn changed(&self) -> Unanswered {
-        Unanswered::new(Kind::Changed, format!("{} has changed since this tree was made", self.name))
+        Unanswered::new(
+            Kind::Changed,
+            format!(
+                "{} has changed since this tree was made; run it again (a tree in git keeps every revision)",
+                self.name
+            ),
+        )
     }
 }
 
@@ -242,11 +248,20 @@ impl Open {
     /// The file has changed, or the disk fails.
     pub fn read(&self, offset: u64, length: usize) -> Result<Bytes, Unanswered> {
         let left = self.place.identity.size.saturating_sub(offset);
-        let mut bytes = vec![0; length.min(usize::try_from(left).unwrap_or(usize::MAX))];
-        self.file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.place.changed(),
-            _ => Unanswered::new(Kind::Failed, format!("{} cannot be read: {error}", self.place.name)),
-        })?;
+        let wanted = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let mut bytes = Vec::with_capacity(wanted);
+        while bytes.len() < wanted {
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(self.place.changed()),
+                Err(Errno::INTR) | Ok(_) => {}
+                Err(error) => {
+                    let why = format!("{} cannot be read: {}", self.place.name, io::Error::from(error));
+                    return Err(Unanswered::new(Kind::Failed, why));
+                }
+            }
+        }
+        bytes.truncate(wanted);
         self.check()?;
         Ok(bytes.into())
     }

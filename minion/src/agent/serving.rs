@@ -128,7 +128,7 @@ impl<'a> Connection<'a> {
             ToMinion::Fate { jid } => self.fate(jid).await?,
             ToMinion::Checks => self.inner.tell_all_checks(),
             ToMinion::Ping { now, echo, heard } => self.inner.clock.told(now, echo, heard),
-            ToMinion::Part { id, bytes, last } => self.inner.store.questions.part(id, &bytes, last),
+            ToMinion::Part { id, bytes, last } => self.inner.store.questions.part(id, bytes, last),
             ToMinion::Failed { id, why } => self.inner.store.questions.failed(id, why),
             ToMinion::Welcome { fixed_grains, .. } => self.inner.fix_grains(fixed_grains),
             ToMinion::Refused { why, retry_after } => {

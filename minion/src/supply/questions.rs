@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use proto::{
     Question,
     message::FromMinion,
@@ -23,6 +24,9 @@ pub type Say = Box<dyn Fn(&FromMinion) -> Result<(), NetError> + Send + Sync>;
 
 /// How long a busy master, or a full queue, is left alone.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Parts of an answer that are kept one by one: the longest has fewer, unless somebody sends crumbs.
+const PARTS: usize = 1024;
 
 /// What one minion asks of its master.
 pub struct Questions {
@@ -39,7 +43,9 @@ struct State {
 }
 
 struct Answer {
-    bytes: Vec<u8>,
+    /// As they came: to put the megabyte of a file's piece together would take longer than to decrypt it.
+    parts: Vec<Bytes>,
+    length: u64,
     most: u64,
     heard: Instant,
     end: Option<Result<(), Missing>>,
@@ -72,16 +78,20 @@ impl Questions {
     }
 
     /// A piece of an answer came.
-    pub fn part(&self, id: u32, bytes: &[u8], last: bool) {
+    pub fn part(&self, id: u32, bytes: Bytes, last: bool) {
         let mut state = self.lock();
         // Nobody waits for it any more, or it ended before.
         let Some(answer) = state.open.get_mut(&id).filter(|answer| answer.end.is_none()) else { return };
         answer.heard = Instant::now();
-        if (answer.bytes.len() + bytes.len()) as u64 > answer.most {
-            answer.bytes = Vec::new();
+        answer.length += bytes.len() as u64;
+        if answer.length > answer.most {
+            answer.parts = Vec::new();
             answer.end = Some(Err(Missing::TooLong(answer.most)));
         } else {
-            answer.bytes.extend_from_slice(bytes);
+            answer.parts.push(bytes);
+            if answer.parts.len() > PARTS {
+                answer.parts = vec![answer.parts.concat().into()];
+            }
             answer.end = last.then_some(Ok(()));
         }
         self.changed.notify_all();
@@ -97,6 +107,11 @@ impl Questions {
     /// Asks, and waits for the answer of at most `most` bytes; once more where the connection
     /// breaks or the master is busy, until nothing has come for as long as it has patience.
     pub fn ask(&self, question: &Question, most: u64) -> Result<Vec<u8>, Missing> {
+        self.ask_parts(question, most).map(|parts| parts.concat())
+    }
+
+    /// The same, as it comes.
+    pub fn ask_parts(&self, question: &Question, most: u64) -> Result<Vec<Bytes>, Missing> {
         let begun = Instant::now();
         loop {
             match self.begin(question, most)?.wait() {
@@ -136,7 +151,7 @@ impl State {
         let id = self.next;
         say(&FromMinion::Ask { id, question: question.clone() }).ok()?;
         self.next = self.next.wrapping_add(1);
-        self.open.insert(id, Answer { bytes: Vec::new(), most, heard: Instant::now(), end: None });
+        self.open.insert(id, Answer { parts: Vec::new(), length: 0, most, heard: Instant::now(), end: None });
         Some(id)
     }
 }
@@ -149,13 +164,13 @@ pub struct Ticket<'a> {
 
 impl Ticket<'_> {
     /// Waits for the whole answer.
-    pub fn wait(self) -> Result<Vec<u8>, Missing> {
+    pub fn wait(self) -> Result<Vec<Bytes>, Missing> {
         let patience = self.questions.patience;
         let mut state = self.questions.lock();
         loop {
             let answer = state.open.get_mut(&self.id).ok_or(Missing::Broken)?;
             if let Some(end) = answer.end.take() {
-                return end.map(|()| std::mem::take(&mut answer.bytes));
+                return end.map(|()| std::mem::take(&mut answer.parts));
             }
             let left = patience.saturating_sub(answer.heard.elapsed());
             if left.is_zero() {
@@ -207,9 +222,9 @@ mod tests {
         let (questions, asked) = questions(PATIENCE);
         let one = asking(&questions, 10);
         let id = asked.recv().unwrap();
-        questions.part(id + 1, b"for nobody", true);
-        questions.part(id, b"ab", false);
-        questions.part(id, b"cd", true);
+        questions.part(id + 1, Bytes::from_static(b"for nobody"), true);
+        questions.part(id, Bytes::from_static(b"ab"), false);
+        questions.part(id, Bytes::from_static(b"cd"), true);
         assert_eq!(one.join().unwrap().unwrap(), b"abcd");
         let two = asking(&questions, 10);
         let why = Unanswered::new(Kind::NotFound, "no such tree");
@@ -222,7 +237,7 @@ mod tests {
     fn an_answer_that_is_too_long_is_not_kept() {
         let (questions, asked) = questions(PATIENCE);
         let one = asking(&questions, 3);
-        questions.part(asked.recv().unwrap(), b"abcd", false);
+        questions.part(asked.recv().unwrap(), Bytes::from_static(b"abcd"), false);
         assert_eq!(one.join().unwrap(), Err(Missing::TooLong(3)));
     }
 
@@ -230,13 +245,13 @@ mod tests {
     fn a_broken_connection_is_waited_for_and_asked_again() {
         let (questions, asked) = questions(PATIENCE);
         let one = asking(&questions, 10);
-        questions.part(asked.recv().unwrap(), b"a", false);
+        questions.part(asked.recv().unwrap(), Bytes::from_static(b"a"), false);
         questions.broken();
         let (again, asked) = mpsc::channel();
         connect(&questions, again);
         let id = asked.recv().unwrap();
         questions.failed(id, Unanswered::new(Kind::Busy, "later"));
-        questions.part(asked.recv().unwrap(), b"whole", true);
+        questions.part(asked.recv().unwrap(), Bytes::from_static(b"whole"), true);
         assert_eq!(one.join().unwrap().unwrap(), b"whole");
     }
 

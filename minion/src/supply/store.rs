@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use proto::{
     Hash, Question,
     manifest::Manifest,
@@ -73,12 +74,14 @@ impl Store {
             let question = blob(hash, part.length, size);
             let asked = match ahead.pop_front() {
                 Some((_, ticket)) => Ticket::wait(ticket),
-                None => self.questions.ask(&question, u64::from(BLOB)),
+                None => self.questions.ask_parts(&question, u64::from(BLOB)),
             };
-            let bytes = match asked {
+            let parts = match asked {
                 Err(error) if error.passes() => {
                     ahead.clear();
-                    self.questions.ask(&question, u64::from(BLOB)).or_else(|error| self.remind(error, &question))?
+                    self.questions
+                        .ask_parts(&question, u64::from(BLOB))
+                        .or_else(|error| self.remind(error, &question))?
                 }
                 Err(error) if !reminded => {
                     ahead.clear();
@@ -87,10 +90,12 @@ impl Store {
                 }
                 answer => answer?,
             };
-            if bytes.is_empty() {
+            if parts.iter().all(Bytes::is_empty) {
                 return Err(Missing::Other(hash));
             }
-            part.append(&bytes).map_err(Missing::disk)?;
+            for bytes in parts {
+                part.append(&bytes).map_err(Missing::disk)?;
+            }
             // A piece that is shorter than it was asked for shifts all behind it.
             if ahead.front().is_some_and(|(offset, _)| *offset != part.length) {
                 ahead.clear();
@@ -101,13 +106,13 @@ impl Store {
 
     /// A master that was started anew knows no files before it has looked at its tree: has it look,
     /// and asks again.
-    fn remind(&self, error: Missing, question: &Question) -> Result<Vec<u8>, Missing> {
+    fn remind(&self, error: Missing, question: &Question) -> Result<Vec<Bytes>, Missing> {
         let forgotten = matches!(&error, Missing::Unanswered(why) if why.kind == Kind::NotFound);
         if !forgotten {
             return Err(error);
         }
         self.questions.ask(&Question::Manifest { tree: None }, Manifest::LIMITS.bytes as u64)?;
-        self.questions.ask(question, u64::from(BLOB))
+        self.questions.ask_parts(question, u64::from(BLOB))
     }
 
     fn ask_ahead<'a>(&'a self, ahead: &mut VecDeque<(u64, Ticket<'a>)>, from: u64, hash: Hash, size: u64) {
@@ -213,7 +218,7 @@ mod tests {
                 let Question::Blob { hash, offset, length } = question else {
                     assert_eq!(question, Question::Manifest { tree: None });
                     knows = true;
-                    answering.questions.part(id, b"manifest", true);
+                    answering.questions.part(id, Bytes::from_static(b"manifest"), true);
                     continue;
                 };
                 if !knows {
@@ -223,7 +228,7 @@ mod tests {
                 let at = (offset as usize).min(file.len());
                 let piece = &file[at..(at + length as usize).min(file.len())];
                 match hash == Hash::of(&file) || hash == Hash::of(b"what the manifest says") {
-                    true => answering.questions.part(id, piece, true),
+                    true => answering.questions.part(id, Bytes::copy_from_slice(piece), true),
                     false => answering.questions.failed(id, Unanswered::new(Kind::Changed, "a.txt has changed")),
                 }
             }
