@@ -25,6 +25,7 @@ mod params;
 mod pip;
 mod pkg;
 mod pkgrepo;
+mod postgres;
 mod random;
 mod service;
 mod ssh_auth;
@@ -66,6 +67,11 @@ pub const TABLE: &[StateModule] = &[
     pip::MODULE,
     pkg::MODULE,
     pkgrepo::MODULE,
+    postgres::DATABASE,
+    postgres::EXTENSION,
+    postgres::GROUP,
+    postgres::SCHEMA,
+    postgres::USER,
     random::MODULE,
     service::MODULE,
     ssh_auth::MODULE,

@@ -1,7 +1,7 @@
 //! State functions that take no other arguments than their own: those whose signature in Salt 3008 has
 //! no `**kwargs`.
 
-const STRICT: [&str; 53] = [
+const STRICT: [&str; 63] = [
     "alias.absent",
     "alias.present",
     "at.present",
@@ -44,6 +44,16 @@ const STRICT: [&str; 53] = [
     "locale.system",
     "mount.swap",
     "pip.removed",
+    "postgres_database.absent",
+    "postgres_database.present",
+    "postgres_extension.absent",
+    "postgres_extension.present",
+    "postgres_group.absent",
+    "postgres_group.present",
+    "postgres_schema.absent",
+    "postgres_schema.present",
+    "postgres_user.absent",
+    "postgres_user.present",
     "service.masked",
     "service.unmasked",
     "ssh_auth.absent",

@@ -23,6 +23,7 @@ pub mod lines;
 pub mod mounts;
 pub mod package_lock;
 pub mod packages;
+pub mod postgres;
 pub mod services;
 pub mod ssh;
 pub mod static_grains;

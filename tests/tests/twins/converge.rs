@@ -141,8 +141,10 @@ const KINDS: &[Kind] = &[
     ("user.present", "name: %, uid: 3§, shell: /bin/sh, groups: [mail], fullname: F", &["", "useradd -m %"]),
 ];
 
+const SERVER: &str = "wants a server that runs";
+
 /// Modules without a state above, and why.
-const LEFT_OUT: [(&str, &str); 15] = [
+const LEFT_OUT: [(&str, &str); 20] = [
     ("at", "wants its own daemon"),
     ("check", "wants a minion that runs checks"),
     ("environ", "is gone with the process"),
@@ -155,6 +157,11 @@ const LEFT_OUT: [(&str, &str); 15] = [
     ("locale", "wants the sources of locales"),
     ("mount", "mounts are the kernel's below"),
     ("pip", "wants the network"),
+    ("postgres_database", SERVER),
+    ("postgres_extension", SERVER),
+    ("postgres_group", SERVER),
+    ("postgres_schema", SERVER),
+    ("postgres_user", SERVER),
     ("sysctl", "settings are the kernel's below"),
     ("timezone", "there is one alone"),
     ("virtualenv", "wants the network"),

@@ -23,6 +23,7 @@ pub mod mount;
 pub mod pip;
 pub mod pkg;
 pub mod pkgrepo;
+pub mod postgres;
 pub mod random;
 pub mod service;
 pub mod ssh_auth;
