@@ -159,7 +159,11 @@ impl Graph {
             chunk.text("__id__")
         ))
         .at(&place)
-        .hint(near.unwrap_or_else(|| "include the SLS that declares it".into()))
+        .hint(near.unwrap_or_else(|| match module {
+            // Whether it is included and declares nothing, or is not included, is not known here.
+            "sls" => format!("include {wanted}, or have it declare a state: an SLS without any cannot be waited for"),
+            _ => "include the SLS that declares it".into(),
+        }))
     }
 
     /// Whether anything has this name; what has it must run before.

@@ -144,6 +144,7 @@ fn serialize(_: &Context<'_>, args: Args) -> Result<Value, CallError> {
                 flow: flow.is_some_and(truth),
                 flow_leaves: flow.is_none(),
                 sort_keys: given.flag("sort_keys", true),
+                ascii: !given.flag("allow_unicode", false),
                 ..Style::default()
             };
             yaml::emit_styled(object, style).trim_end_matches('\n').to_owned()

@@ -1,4 +1,4 @@
-# before: mk() { mkdir -p $1/in/deeper; touch $1/in/f $1/x $1/y.keep $1/in/deeper/g; }; for d in mode owner clean clean-pat clean-glob clean-require depth silent list children all; do mk $d; done; touch file file2 file3; mkdir -p linked; ln -s linked link; ln -s linked link2; ln -s none dangling; chmod 700 mode
+# before: mk() { mkdir -p $1/in/deeper; touch $1/in/f $1/x $1/y.keep $1/in/deeper/g; }; for d in mode owner clean clean-pat clean-glob clean-require depth silent list children all; do mk $d; done; touch file file2 file3; mkdir -p linked; ln -s linked link; ln -s linked link2; ln -s none dangling; chmod 700 mode; mkdir -p excluded/a; touch excluded/a/x.pyc excluded/a/y.py
 new: {file.directory: [{name: '@ROOT@/new'}, {mode: '0750'}]}
 dir-mode: {file.directory: [{name: '@ROOT@/dir-mode'}, {dir_mode: '0711'}]}
 makedirs: {file.directory: [{name: '@ROOT@/a/b/c'}, {makedirs: true}, {dir_mode: '0750'}]}
@@ -26,3 +26,4 @@ allow-symlink-no: {file.directory: [{name: '@ROOT@/link2'}, {allow_symlink: fals
 follow-symlinks: {file.directory: [{name: '@ROOT@/link'}, {follow_symlinks: true}, {mode: '0750'}]}
 dangling: {file.directory: [{name: '@ROOT@/dangling'}]}
 relative: {file.directory: [{name: relative}]}
+exclude-py: {file.directory: [{name: '@ROOT@/excluded'}, {clean: true}, {exclude_pat: '*.py'}]}

@@ -1,4 +1,4 @@
-# before: touch f taken taken2 taken3 there there2 hard-other; ln -s f right; ln -s other wrong; ln -s other wrong2; ln f hard-right; mkdir folder; touch folder/x; ln -s f owned; mkdir -p sub; chown daemon sub
+# before: touch f taken taken2 taken3 there there2 hard-other; ln -s f right; ln -s other wrong; ln -s other wrong2; ln f hard-right; mkdir folder; touch folder/x; ln -s f owned; mkdir -p sub; chown daemon sub; mkdir empty-folder
 new: {file.symlink: [{name: '@ROOT@/new'}, {target: '@ROOT@/f'}]}
 right: {file.symlink: [{name: '@ROOT@/right'}, {target: f}]}
 wrong: {file.symlink: [{name: '@ROOT@/wrong'}, {target: '@ROOT@/f'}]}
@@ -24,3 +24,5 @@ hard-no-parent: {file.hardlink: [{name: '@ROOT@/none/i'}, {target: '@ROOT@/f'}]}
 hard-owner: {file.hardlink: [{name: '@ROOT@/hard-owner'}, {target: '@ROOT@/hard-other'}, {user: daemon}, {group: games}]}
 hard-nothing: {file.hardlink: [{name: '@ROOT@/hard-nothing'}, {target: '@ROOT@/nothing'}]}
 hard-relative: {file.hardlink: [{name: relative}, {target: '@ROOT@/f'}]}
+sym-folder: {file.symlink: [{name: '@ROOT@/empty-folder'}, {target: f}, {force: true}]}
+hard-from-folder: {file.hardlink: [{name: '@ROOT@/hard-f'}, {target: '@ROOT@/sub'}]}

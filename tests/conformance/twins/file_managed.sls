@@ -1,4 +1,4 @@
-# before: for f in old replaced kept backed created-not attrs ordering blank comments checked-no to-link enc-old; do printf 'old\n# note\n' > $f; done; printf 'b\na\n' > ordering; printf 'a   b\n' > blank; chmod 600 kept; mkdir folder folder-forced; ln -s to-link link; ln -s to-link2 link2; touch to-link2; printf '#c\nx\n' > comments; printf "abc\n" > local
+# before: for f in old replaced kept backed created-not attrs ordering blank comments checked-no to-link enc-old; do printf 'old\n# note\n' > $f; done; printf 'b\na\n' > ordering; printf 'a   b\n' > blank; chmod 600 kept; mkdir folder folder-forced; ln -s to-link link; ln -s to-link2 link2; touch to-link2; printf '#c\nx\n' > comments; printf "abc\n" > local; echo kept > no-lines; ln -s to-nothing dangling
 contents: {file.managed: [{name: '@ROOT@/contents'}, {contents: a text}]}
 contents-lines: {file.managed: [{name: '@ROOT@/contents-lines'}, {contents: [one, two]}]}
 contents-number: {file.managed: [{name: '@ROOT@/contents-number'}, {contents: 5}]}
@@ -64,3 +64,9 @@ ignore-whitespace: {file.managed: [{name: '@ROOT@/blank'}, {contents: a b}, {ign
 ignore-comments: {file.managed: [{name: '@ROOT@/comments'}, {contents: x}, {ignore_comment_characters: '#'}]}
 unknown: {file.managed: [{name: '@ROOT@/unknown'}, {contents: x}, {no_such_argument: 1}]}
 twice: {file.managed: [{names: ['@ROOT@/t1', '@ROOT@/t2': [{contents: other}]]}, {contents: both}]}
+contents-no-lines: {file.managed: [{name: '@ROOT@/no-lines'}, {contents: []}]}
+contents-no-pillar-lines: {file.managed: [{name: '@ROOT@/no-lines'}, {contents_pillar: no_lines}]}
+dangling: {file.managed: [{name: '@ROOT@/dangling'}, {contents: x}]}
+local-missing: {file.managed: [{name: '@ROOT@/local-missing'}, {source: '@ROOT@/nowhere'}]}
+trailing: {file.managed: [{name: '@ROOT@/trailing/'}, {contents: x}]}
+defaults-wrong: {file.managed: [{name: '@ROOT@/defaults-wrong'}, {source: 'salt://files/template.jinja'}, {template: jinja}, {defaults: [a]}]}

@@ -21,3 +21,4 @@ touch: {file.touch: [{name: '@ROOT@/touched'}]}
 touch-times: {file.touch: [{name: '@ROOT@/d'}, {atime: 1000000000}, {mtime: 1000000001}]}
 touch-makedirs: {file.touch: [{name: '@ROOT@/t/u'}, {makedirs: true}]}
 touch-no-parent: {file.touch: [{name: '@ROOT@/tn/u'}]}
+copy-keep: {file.copy: [{name: '@ROOT@/copied-keep'}, {source: '@ROOT@/a'}, {mode: keep}]}

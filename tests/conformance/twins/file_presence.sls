@@ -11,3 +11,5 @@ missing: {file.missing: [{name: '@ROOT@/none'}]}
 not-missing: {file.missing: [{name: '@ROOT@/here'}]}
 exists: {file.exists: [{name: '@ROOT@/here'}]}
 not-exists: {file.exists: [{name: '@ROOT@/none'}]}
+exists-none: {file.exists: [{name: ''}]}
+missing-none: {file.missing: [{name: ''}]}

@@ -24,3 +24,5 @@ check: {file.serialize: [{name: '@ROOT@/ck'}, {dataset: {k: v}}, {serializer: js
 check-fails: {file.serialize: [{name: '@ROOT@/cf'}, {dataset: {k: v}}, {serializer: json}, {check_cmd: grep -q z}]}
 nothing: {file.serialize: [{name: '@ROOT@/no'}]}
 both: {file.serialize: [{name: '@ROOT@/bo'}, {dataset: {k: v}}, {dataset_pillar: deep}]}
+yaml-beyond: {file.serialize: [{name: '@ROOT@/beyond'}, {dataset: {a: [1, {b: é}], 'ö': 日本, t: true}}, {formatter: yaml}]}
+yaml-unicode: {file.serialize: [{name: '@ROOT@/unicode'}, {dataset: {a: é}}, {serializer: yaml}, {serializer_opts: [{allow_unicode: true}]}]}

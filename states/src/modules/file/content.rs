@@ -54,6 +54,13 @@ pub fn wanted(call: &Call<'_>, extra: &Map) -> Result<Option<Content>, StateErro
             "{id} value would result in empty contents. Set allow_empty to True to allow the managed file to be empty."
         ));
     }
+    // A list that a template or the pillar left empty is no wish for an empty file.
+    if value.as_array().is_some_and(Vec::is_empty) {
+        return failed(
+            "Contents specified by contents/contents_pillar/contents_grains is not a string or list of strings, and \
+             is not binary data. SLS is likely malformed.",
+        );
+    }
     let text = lines(&value, call.flag("contents_newline", true));
     let text = match call.some_text("template") {
         Some(engine) => {
@@ -127,7 +134,7 @@ fn from_source(call: &Call<'_>, extra: &Map) -> Result<Content, StateError> {
 
 /// Where a source lies that is too large to be kept in memory, checked against its hash.
 fn large(call: &Call<'_>, source: &str, hash: Option<&str>) -> Result<Option<Place>, StateError> {
-    let failed = |why: StateError| StateError::Failed(format!("Unable to manage file: {why}"));
+    let failed = |why: StateError| unmanaged(call, &why);
     let of_path = |path: &Path| files::followed(call.look, path).map_or(0, |(_, stat)| stat.size);
     let (size, tree) = match scheme(source) {
         Scheme::Salt(path, env) => {
@@ -165,8 +172,14 @@ pub fn of_source(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
     checked(call, source, call.some_text("source_hash").as_deref(), &Map::new())
 }
 
+/// A source that is not there, as Salt says it: shorter in a dry run.
+fn unmanaged(call: &Call<'_>, why: &StateError) -> StateError {
+    let start = if call.test { "" } else { "Unable to manage file: " };
+    StateError::Failed(format!("{start}{why}"))
+}
+
 fn checked(call: &Call<'_>, source: &str, hash: Option<&str>, extra: &Map) -> Result<Vec<u8>, StateError> {
-    let bytes = fetch(call, source).map_err(|why| StateError::Failed(format!("Unable to manage file: {why}")))?;
+    let bytes = fetch(call, source).map_err(|why| unmanaged(call, &why))?;
     verify(call, source, hash, &|kind| Ok(digest::digest(kind, &bytes)))?;
     match call.some_text("template") {
         Some(engine) => rendered_with(call, &engine, source, bytes, extra),
@@ -241,10 +254,10 @@ pub fn fetch(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
                 Err(why) => failed(format!("Source file {source} cannot be read: {why}")),
             }
         }
-        Scheme::Local(path) => call
-            .look
-            .read(Path::new(&path), LIMIT)
-            .map_err(|why| StateError::Failed(format!("Source file {source} cannot be read: {why}"))),
+        Scheme::Local(path) => call.look.read(Path::new(&path), LIMIT).map_err(|why| match why.kind() {
+            std::io::ErrorKind::NotFound => StateError::failed(format!("Local file source {path} does not exist")),
+            _ => StateError::Failed(format!("Source file {source} cannot be read: {why}")),
+        }),
         Scheme::Remote => download(call, source),
         Scheme::Unknown => failed(format!("Source {source} is not a salt://, file://, http:// or https:// address")),
     }
@@ -259,7 +272,7 @@ fn download(call: &Call<'_>, source: &str) -> Result<Vec<u8>, StateError> {
 pub fn cached(call: &Call<'_>, source: &str) -> Result<PathBuf, StateError> {
     match scheme(source) {
         Scheme::Local(path) if files::is_file(call.look, Path::new(&path)) => Ok(path.into()),
-        Scheme::Local(path) => missing(format!("Source file '{path}' does not exist")),
+        Scheme::Local(path) => missing(format!("Local file source {path} does not exist")),
         Scheme::Unknown => failed(format!("Invalid source \"{source}\"")),
         Scheme::Salt(path, env) => {
             let env = env.unwrap_or_else(|| call.env());

@@ -145,7 +145,7 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
     if !to.is_absolute() {
         return failed(format!("Specified target {target} is not an absolute path"));
     }
-    for (way, item) in [("from", &path), ("to", &to)] {
+    for (way, item) in [("to", &path), ("from", &to)] {
         if files::is_dir(call.look, item) {
             return failed(format!("Unable to hard link {way} directory {}", item.display()));
         }

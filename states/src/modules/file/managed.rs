@@ -28,6 +28,15 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
         return failed(format!("Specified target {} is a directory", name.display()));
     }
     let shown = name.display().to_string();
+    if shown.ends_with('/') {
+        return failed("Parent directory not present");
+    }
+    if call.value("context").is_some_and(|given| !given.is_object()) {
+        return failed("Context must be formed as a dict");
+    }
+    if call.value("defaults").is_some_and(|given| truth(given) && !given.is_object()) {
+        return failed("Defaults must be formed as a dict");
+    }
     let mut extra = Map::new();
     let gathered = call.accumulated.of(&shown, None);
     if !gathered.is_empty() {
@@ -71,6 +80,7 @@ fn managed(
         backup: call.some_text("backup").filter(|mode| mode == "minion" || mode == "both"),
         backups: backup::folder(call.context()),
         trial: Trial::of(call),
+        test: call.test,
         owners: ["user", "group"].map(|key| call.value(key).cloned()),
         from_source: call.value("source").is_some_and(truth),
         permissions,
@@ -115,9 +125,20 @@ impl Target {
                 Ok(Self { old: Some((stat, old)), is_same, ..none(&path, false) })
             }
             Some((path, _)) => failed(format!("Unable to manage file: {} is no regular file", path.display())),
-            None => Ok(none(name, seen.link)),
+            None if seen.link => Ok(none(&link_end(call.look, name)?, false)),
+            None => Ok(none(name, false)),
         }
     }
+}
+
+/// Where a link to nothing leads: the file that is to be made through it.
+fn link_end(look: &dyn Look, name: &Path) -> Result<PathBuf, StateError> {
+    let mut path = name.to_owned();
+    for _ in 0..40 {
+        let Ok(target) = look.read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    failed(format!("Unable to manage file: {} is a link that leads nowhere", name.display()))
 }
 
 /// All that is needed to write the file.
@@ -135,6 +156,8 @@ struct Job {
     /// `user` and `group` as they were given: numbers are told as numbers.
     owners: [Option<Value>; 2],
     from_source: bool,
+    /// Whether this is a dry run.
+    test: bool,
 }
 
 const NOTE: &str = "\nNote: No changes made, actual changes may\nbe different due to other states.";
@@ -144,9 +167,10 @@ impl Job {
         let name = self.name.display().to_string();
         let preview = self.changes(look, &target);
         if preview.is_empty() {
-            return Plan::keep(format!("File {name} is in the correct state"));
+            let the = if self.test { "The file" } else { "File" };
+            return Plan::keep(format!("{the} {name} is in the correct state"));
         }
-        let parent = self.name.parent().unwrap_or(Path::new("/"));
+        let parent = target.path.parent().unwrap_or(Path::new("/"));
         if target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent) && !look.expects_anything() {
             return failed("Parent directory not present");
         }
@@ -206,7 +230,7 @@ impl Job {
                 return Ok(refusal);
             }
             if self.make_dirs
-                && let Some(parent) = self.name.parent()
+                && let Some(parent) = target.path.parent()
             {
                 files::make_dirs(host, parent, &self.dirs.resolved(host))
                     .map_err(|why| StateError::io("create", parent, &why))?;

@@ -24,6 +24,9 @@ pub fn absent(call: &Call<'_>) -> Result<Plan, StateError> {
 
 pub fn exists(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = call.name();
+    if name.is_empty() {
+        return failed("Must provide name to file.exists");
+    }
     match files::exists(call.look, &super::path(call)?) {
         true => Plan::keep(format!("Path {name} exists")),
         false => missing(format!("Specified path {name} does not exist")),
@@ -32,6 +35,9 @@ pub fn exists(call: &Call<'_>) -> Result<Plan, StateError> {
 
 pub fn not_there(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = call.name();
+    if name.is_empty() {
+        return failed("Must provide name to file.missing");
+    }
     match files::exists(call.look, &super::path(call)?) {
         false => Plan::keep(format!("Path {name} is missing")),
         true => failed(format!("Specified path {name} exists")),

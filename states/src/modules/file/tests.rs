@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{Memory, apply, apply_with, thrice};
+use crate::{
+    Host, Look,
+    testing::{Memory, apply, apply_with, thrice},
+};
 
 fn sls(fun: &str, args: &str) -> String {
     format!(
@@ -175,6 +178,13 @@ fn what_cannot_be_fails_with_its_reason() {
             "contents: x\nsource: salt://f",
             "'source' cannot be used in combination with 'contents', 'contents_pillar', or 'contents_grains'",
         ),
+        (
+            "managed",
+            "contents: []",
+            "Contents specified by contents/contents_pillar/contents_grains is not a string or list of strings, and is \
+             not binary data. SLS is likely malformed.",
+        ),
+        ("managed", "contents: x\ndefaults: [a]", "Defaults must be formed as a dict"),
         ("append", "text: []", "No text found to append. Nothing appended"),
         ("replace", "pattern: x\nrepl: y", "/a: file not found"),
         ("comment", "regex: x", "/a: file not found"),
@@ -185,13 +195,29 @@ fn what_cannot_be_fails_with_its_reason() {
         let host = host(&[]);
         for test in [true, false] {
             let rows = apply(&host, &sls(fun, args), test);
-            assert_eq!((&rows[0].1, rows[0].2.as_str()), (&json!(false), comment), "{fun} {args}");
+            let said = comment.strip_prefix("Unable to manage file: ").filter(|_| test).unwrap_or(comment);
+            assert_eq!((&rows[0].1, rows[0].2.as_str()), (&json!(false), said), "{fun} {args}");
         }
     }
     let link = host(&[]);
     link.put("/b", "x");
     let rows = apply(&link, "x:\n  file.managed:\n    - name: /../b\n    - contents: y\n", false);
     assert_eq!(rows.len(), 1);
+}
+
+#[test]
+fn a_link_to_nothing_is_written_through() {
+    let host = host(&[]);
+    host.symlink("real".as_ref(), "/link".as_ref()).unwrap();
+    host.symlink("round".as_ref(), "/round".as_ref()).unwrap();
+    let sls = |name: &str| format!("{name}:\n  file.managed:\n    - contents: x\n");
+    let [_, first, _] = thrice(&host, &[("t.sls", &sls("/link"))]);
+    assert_eq!(first.2, json!({"diff": "New file"}));
+    assert_eq!(
+        (host.text("/real").as_deref(), host.read_link("/link".as_ref()).unwrap()),
+        (Some("x\n"), "real".into())
+    );
+    assert_eq!(apply(&host, &sls("/round"), true)[0].1, json!(false));
 }
 
 #[test]

@@ -25,11 +25,13 @@ pub struct Style {
     pub indent_lists: bool,
     /// Spaces for each level.
     pub indent: usize,
+    /// What is beyond ASCII is written with escapes, as PyYAML does unless it is told.
+    pub ascii: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { flow: false, flow_leaves: false, sort_keys: false, indent_lists: false, indent: INDENT }
+        Self { flow: false, flow_leaves: false, sort_keys: false, indent_lists: false, indent: INDENT, ascii: false }
     }
 }
 
@@ -64,14 +66,17 @@ pub fn double_quoted(text: &str) -> String {
 
 /// As [`double_quoted`], with everything beyond ASCII escaped.
 pub fn double_quoted_ascii(text: &str) -> String {
-    let escape = |c: char| match u32::from(c) {
-        0..0x80 => c.to_string(),
-        code @ 0x80..0x100 => format!("\\x{code:02X}"),
-        code @ 0x100..0x10000 => format!("\\u{code:04X}"),
-        code => format!("\\U{code:08X}"),
-    };
-    text.chars().map(|c| escaped(c).unwrap_or_else(|| escape(c))).fold(String::from('"'), |out, part| out + &part)
-        + "\""
+    let escape = |c: char| escaped(c).or_else(|| beyond_ascii(c)).unwrap_or_else(|| c.to_string());
+    text.chars().map(escape).fold(String::from('"'), |out, part| out + &part) + "\""
+}
+
+fn beyond_ascii(c: char) -> Option<String> {
+    match u32::from(c) {
+        0..0x80 => None,
+        code @ 0x80..0x100 => Some(format!("\\x{code:02X}")),
+        code @ 0x100..0x10000 => Some(format!("\\u{code:04X}")),
+        code => Some(format!("\\U{code:08X}")),
+    }
 }
 
 /// A text in single quotes; line ends are doubled, as a reader wants them.
@@ -246,6 +251,11 @@ impl Emitter {
     }
 
     fn string(&mut self, text: &str, level: Level) -> bool {
+        let indent = self.continued(level);
+        if self.style.ascii && !text.is_ascii() {
+            self.double_quoted(text, indent, !level.simple_key);
+            return false;
+        }
         let look = Analysis::of(text);
         let plain_form = resolve::resolve(text) == Kind::Str;
         let fits = if self.flow > 0 { look.flow_plain } else { look.block_plain };
@@ -253,7 +263,6 @@ impl Emitter {
         if plain_form && fits && !empty_or_long && !(text.is_empty() && self.flow > 0) {
             return self.plain(text, level, !level.simple_key);
         }
-        let indent = self.continued(level);
         if look.single_quoted && !(level.simple_key && look.multiline) {
             self.single_quoted(text, indent, !level.simple_key);
         } else {
@@ -327,7 +336,7 @@ impl Emitter {
                     self.push('\\');
                 }
             } else {
-                match escaped(c) {
+                match escaped(c).or_else(|| beyond_ascii(c).filter(|_| self.style.ascii)) {
                     Some(escape) => self.raw(&escape),
                     None => self.push(c),
                 }
@@ -492,6 +501,11 @@ mod tests {
         let flow = Style { flow: true, sort_keys: true, ..Style::default() };
         assert_eq!(emit_styled(&json!({"b": [1, "a: b"], "a": "it's"}), flow), "{a: it's, b: [1, 'a: b']}\n");
         assert_eq!(emit_styled(&json!("text"), flow), "text\n");
+        let ascii = Style { ascii: true, ..Style::default() };
+        assert_eq!(
+            emit_styled(&json!({"é": ["aé", "b", "日"]}), ascii),
+            "\"\\xE9\":\n- \"a\\xE9\"\n- b\n- \"\\u65E5\"\n"
+        );
         assert_eq!(emit_styled(&json!("a\nb"), flow), "'a\n\n  b'\n");
     }
 }
