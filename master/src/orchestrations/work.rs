@@ -60,7 +60,7 @@ impl Scene {
         });
         Ok(Self {
             id,
-            here: Here(look::Master { grains }),
+            here: Here(look::Master { grains, secrets: Default::default() }),
             tree: PillarTree::new(tree),
             opts: map(opts),
             pillar,

@@ -8,6 +8,7 @@
 pub(crate) mod allowed;
 mod commands;
 pub(crate) mod look;
+mod secrets;
 mod workers;
 
 use std::{

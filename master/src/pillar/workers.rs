@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::{
     allowed::{Allowed, Watched},
     look::Master,
+    secrets::Secrets,
 };
 use crate::files::PillarTree;
 
@@ -48,10 +49,11 @@ pub struct Workers(mpsc::Sender<Work>);
 impl Workers {
     pub fn start(count: usize, allowed: Arc<Allowed>) -> Self {
         let (give, queue) = mpsc::channel::<Work>();
-        let queue = Arc::new(Mutex::new(queue));
+        let (queue, secrets) = (Arc::new(Mutex::new(queue)), Arc::new(Secrets::default()));
         for n in 0..count.max(1) {
-            let (queue, allowed) = (queue.clone(), allowed.clone());
-            let started = std::thread::Builder::new().name(format!("pillar-{n}")).spawn(move || work(&queue, &allowed));
+            let (queue, allowed, secrets) = (queue.clone(), allowed.clone(), secrets.clone());
+            let work = move || work(&queue, &allowed, &secrets);
+            let started = std::thread::Builder::new().name(format!("pillar-{n}")).spawn(work);
             if let Err(error) = started {
                 tracing::error!(%error, "cannot start a thread for pillar");
             }
@@ -68,7 +70,7 @@ impl Workers {
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<Work>>, allowed: &Allowed) {
+fn work(queue: &Mutex<mpsc::Receiver<Work>>, allowed: &Allowed, secrets: &Arc<Secrets>) {
     // On Linux this is the thread's own; where it is refused, the thread is as others are.
     let _ = rustix::process::nice(NICE);
     loop {
@@ -79,7 +81,7 @@ fn work(queue: &Mutex<mpsc::Receiver<Work>>, allowed: &Allowed) {
             continue;
         }
         let minion = order.minion.clone();
-        let compiled = catch_unwind(AssertUnwindSafe(|| compile(order, allowed))).unwrap_or_else(|_| {
+        let compiled = catch_unwind(AssertUnwindSafe(|| compile(order, allowed, secrets))).unwrap_or_else(|_| {
             tracing::error!(%minion, "compiling its pillar panicked");
             Err(Unanswered::new(Kind::Failed, "compiling the pillar failed; the master's log says more"))
         });
@@ -87,9 +89,9 @@ fn work(queue: &Mutex<mpsc::Receiver<Work>>, allowed: &Allowed) {
     }
 }
 
-fn compile(order: Order, allowed: &Allowed) -> Result<Compiled, Unanswered> {
+fn compile(order: Order, allowed: &Allowed, secrets: &Arc<Secrets>) -> Result<Compiled, Unanswered> {
     let Order { minion, grains, opts, tree, overrides } = order;
-    let (look, functions) = (Master { grains }, Watched::new(allowed));
+    let (look, functions) = (Master { grains, secrets: secrets.clone() }, Watched::new(allowed));
     let context = Context {
         id: &minion,
         look: &look,

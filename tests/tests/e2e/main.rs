@@ -19,6 +19,7 @@ mod overstate;
 mod overstate_faults;
 mod pillars;
 mod runs;
+mod secrets;
 mod states;
 mod victim;
 mod watchers;
