@@ -51,6 +51,19 @@ pub const TABLE: &[Function] = &[
         call: |context, args| with_known("state.highstate", context, &args, highstate),
     },
     Function {
+        name: "state.top",
+        doc: "Applies what another top file of the tree gives this minion.\n\nctl run '*' state.top reboot_top.sls",
+        params: &[
+            need("topfn"),
+            opt("test", "None"),
+            opt("queue", "None"),
+            opt("saltenv", "None"),
+            opt("pillar", "None"),
+        ],
+        effect: Effect::Writes,
+        call: |context, args| with_known("state.top", context, &args, top),
+    },
+    Function {
         name: "state.test",
         doc: "Tells what `state.apply` would change, and changes nothing.\n\nctl run '*' state.test web",
         params: &[opt("mods", "None"), opt("saltenv", "None"), opt("pillar", "None")],
@@ -174,6 +187,12 @@ fn highstate(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
         return Ok(nothing(context));
     }
     finish(context, args, steps)
+}
+
+fn top(context: &Context<'_>, args: &Args) -> Result<Value, CallError> {
+    let mut opts = context.opts.clone();
+    opts.insert("state_top".into(), Given::new(args, &["topfn"]).text("topfn")?.into());
+    highstate(&Context { opts: &opts, ..context.copy() }, args)
 }
 
 /// Salt's row for a highstate without states.
@@ -351,6 +370,18 @@ mod tests {
             assert_eq!(why, format!("{function} takes no argument named 'tset'; did you mean test?"));
             let (planned, _) = call(&host, &files, json!({}), function, args.with("test", true).with("queue", false));
             assert_eq!((planned.unwrap().as_object().unwrap().len(), host.text("/x")), (1, None), "{function}");
+        }
+    }
+
+    #[test]
+    fn another_top_file() {
+        let files =
+            [("t.sls", "x:\n  test.nop: []\n"), ("tops/b.sls", "base: {'*': [t]}\n"), ("top.sls", "base: {}\n")];
+        for top in ["tops/b.sls", "salt://tops/b.sls"] {
+            let args = Args::positional([top.into()]).with("test", true);
+            let (rows, retcode) = call(&Memory::new(json!({})), &files, json!({}), "state.top", args);
+            let rows = rows.unwrap();
+            assert_eq!((rows["test_|-x_|-x_|-nop"]["result"].clone(), retcode), (json!(true), 0), "{rows}");
         }
     }
 }
