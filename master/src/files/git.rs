@@ -11,7 +11,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +25,9 @@ use crate::process;
 
 /// How long `git fetch` may take.
 const FETCH: Duration = Duration::from_secs(300);
+
+/// How long somebody waits for the first fetch: less than a minion has patience.
+const FIRST: Duration = Duration::from_secs(45);
 
 /// What to serve of which repositories.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +74,9 @@ pub struct Git {
     pub remotes: Remotes,
     folder: PathBuf,
     objects: Arc<Root>,
-    branches: Mutex<Arc<Vec<Branch>>>,
+    /// Nothing before the repositories were looked at for the first time.
+    branches: Mutex<Option<Arc<Vec<Branch>>>>,
+    looked: Condvar,
 }
 
 impl Git {
@@ -82,12 +87,32 @@ impl Git {
     pub fn new(remotes: Remotes, folder: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(folder.join("objects"))?;
         let objects = Arc::new(Root::new(&folder.join("objects"), false)?);
-        Ok(Self { remotes, folder, objects, branches: Mutex::default() })
+        Ok(Self { remotes, folder, objects, branches: Mutex::default(), looked: Condvar::new() })
     }
 
-    /// What is served now, in the order of the configuration.
+    /// What is served now, in the order of the configuration. Blocks until there has been a first look at
+    /// the repositories: a minion that starts itself would be told that there is no state for it.
     pub(super) fn branches(&self) -> Vec<Branch> {
-        self.branches.lock().unwrap_or_else(PoisonError::into_inner).to_vec()
+        let unknown = |known: &mut Option<Arc<Vec<Branch>>>| known.is_none();
+        let waited = self.looked.wait_timeout_while(self.known(), FIRST, unknown);
+        let known = waited.unwrap_or_else(PoisonError::into_inner).0;
+        known.as_ref().map(|branches| branches.to_vec()).unwrap_or_default()
+    }
+
+    fn set(&self, branches: Vec<Branch>) {
+        *self.known() = Some(Arc::new(branches));
+        self.looked.notify_all();
+    }
+
+    /// What an earlier run fetched, if that is something of every repository.
+    fn kept(&self) -> Option<Vec<Branch>> {
+        let of = |remote: &Remote| self.read(remote).ok().filter(|branches| !branches.is_empty());
+        let kept: Option<Vec<Vec<Branch>>> = self.remotes.remotes.iter().map(of).collect();
+        kept.map(|kept| kept.into_iter().flatten().collect())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Arc<Vec<Branch>>>> {
+        self.branches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn objects(&self) -> &Arc<Root> {
@@ -101,7 +126,13 @@ impl Git {
 
     /// Fetches every repository. One that cannot be fetched stays as it was.
     pub fn update(&self) {
-        let before = self.branches();
+        // After a start, what was served before it is served until all is fetched.
+        if self.known().is_none()
+            && let Some(kept) = self.kept()
+        {
+            self.set(kept);
+        }
+        let before = self.known().clone().unwrap_or_default();
         let mut all = Vec::new();
         for remote in &self.remotes.remotes {
             match self.update_one(remote) {
@@ -118,7 +149,7 @@ impl Git {
                 }
             }
         }
-        *self.branches.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+        self.set(all);
     }
 
     fn update_one(&self, remote: &Remote) -> io::Result<Vec<Branch>> {

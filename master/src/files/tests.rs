@@ -315,6 +315,27 @@ fn branches_and_tags_are_environments_and_name_their_commit() {
 }
 
 #[test]
+fn who_asks_before_the_first_look_at_a_repository_waits_for_it() {
+    let (origin, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    repository(origin.path());
+    let (repositories, files) = git_files(own.path(), remote(origin.path().to_str().unwrap()));
+    let first = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| look(&files));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!asking.is_finished());
+        repositories.update();
+        asking.join().unwrap()
+    });
+    assert_eq!(names(&first), ["link.sls", "run.sh", "top.sls"]);
+
+    // After a restart, what was fetched before it is served, also when the repository cannot be reached.
+    fs::remove_dir_all(origin.path().join(".git")).unwrap();
+    let (repositories, files) = git_files(own.path(), remote(origin.path().to_str().unwrap()));
+    repositories.update();
+    assert_eq!(look(&files).hash, first.hash);
+}
+
+#[test]
 fn a_repository_may_give_a_part_to_a_part() {
     let (origin, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     repository(origin.path());
