@@ -27,16 +27,57 @@ impl Args {
         self
     }
 
+    /// As they may be shown: values of `pillar` are hidden, since secrets go in by it.
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some(pillar) = shown.named.get_mut("pillar") {
+            *pillar = masked(pillar.take());
+        }
+        shown
+    }
+
     /// The arguments as Salt's job data shows them: positional ones, then one
-    /// `{"__kwarg__": true, …}` for all named ones.
+    /// `{"__kwarg__": true, …}` for all named ones. Values of `pillar` are hidden.
     pub fn to_salt(&self) -> Value {
-        let mut all = self.positional.clone();
-        if !self.named.is_empty() {
+        let Self { positional: mut all, named: given } = self.shown();
+        if !given.is_empty() {
             let mut named = Map::new();
             named.insert("__kwarg__".into(), Value::Bool(true));
-            named.extend(self.named.clone());
+            named.extend(given);
             all.push(Value::Object(named));
         }
         Value::Array(all)
+    }
+}
+
+const MASK: &str = "**********";
+
+/// The same value with all that is in it hidden, but for names and what is empty, as Salt 3008 shows pillar.
+pub fn masked(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(masked).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, masked(value))).collect()),
+        Value::Null | Value::Bool(false) => value,
+        Value::Number(ref number) if number.as_f64() == Some(0.0) => value,
+        Value::String(ref text) if text.is_empty() => value,
+        _ => Value::String(MASK.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_pillar_is_its_names() {
+        let pillar =
+            json!({"pw": "secret", "port": 80, "on": true, "off": false, "none": null, "all": ["a", {"b": 0}]});
+        let args = Args::positional(["web".into()]).with("test", true).with("pillar", pillar);
+        let mask = "**********";
+        let shown = json!({"pw": mask, "port": mask, "on": mask, "off": false, "none": null, "all": [mask, {"b": 0}]});
+        assert_eq!(args.to_salt(), json!(["web", {"__kwarg__": true, "test": true, "pillar": shown}]));
+        assert_eq!(Args::positional(["x".into()]).to_salt(), json!(["x"]));
     }
 }

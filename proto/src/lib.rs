@@ -25,7 +25,7 @@ pub mod session;
 pub mod sign;
 pub mod target;
 
-pub use args::Args;
+pub use args::{Args, masked};
 pub use glob::Glob;
 pub use hash::Hash;
 pub use id::{FunctionName, IdError, JobId, MinionId, OperatorName};

@@ -104,22 +104,11 @@ fn masked(args: &Args, value: Value) -> Value {
             if super::args::truth(unmask) {
                 value
             } else {
-                mask(value)
+                proto::masked(value)
             }
         }
         _ if crate::compile::rendering() => value,
-        _ => mask(value),
-    }
-}
-
-const MASK: &str = "**********";
-
-fn mask(value: Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(items.into_iter().map(mask).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, mask(value))).collect()),
-        plain if super::args::truth(&plain) => Value::String(MASK.into()),
-        empty => empty,
+        _ => proto::masked(value),
     }
 }
 

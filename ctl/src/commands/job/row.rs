@@ -14,9 +14,9 @@ pub fn call(row: &JobRow) -> String {
     if row.function == ORCHESTRATE {
         return term::clean(&orchestrated::call(row));
     }
-    let mut words = vec![row.function.clone()];
-    words.extend(row.args.positional.iter().map(word));
-    words.extend(row.args.named.iter().map(|(name, value)| format!("{name}={}", word(value))));
+    let (mut words, args) = (vec![row.function.clone()], row.args.shown());
+    words.extend(args.positional.iter().map(word));
+    words.extend(args.named.iter().map(|(name, value)| format!("{name}={}", word(value))));
     term::clean(&words.join(" "))
 }
 
