@@ -6,7 +6,7 @@ use std::{
 };
 
 use proto::Glob;
-use states::{Effect, Function, call::Functions};
+use states::{CallError, Effect, Function, call::Functions};
 
 use super::commands;
 
@@ -36,6 +36,24 @@ impl Allowed {
     }
 }
 
+/// Stands for what could be allowed, so that its refusal is not told as something missing.
+static REFUSED: Function = Function {
+    name: "",
+    doc: "",
+    params: &[],
+    effect: Effect::Reads,
+    call: |_, _| {
+        Err(CallError::failed(
+            "templates may not call it on the master, since it starts a process or changes something; \
+             for pillar, `pillar_functions` of the master's configuration can allow it",
+        ))
+    },
+};
+
+fn is_known(name: &str) -> bool {
+    states::functions::all().iter().copied().chain(commands::TABLE).any(|function| function.name == name)
+}
+
 /// The functions as one compile sees them; it is noticed whether they make it depend on this host.
 pub struct Watched<'a> {
     allowed: &'a Allowed,
@@ -59,7 +77,7 @@ impl Functions for Watched<'_> {
         if !PURE.contains(&module) {
             self.pure.store(false, Ordering::Relaxed);
         }
-        self.allowed.table.get(name).copied()
+        self.allowed.table.get(name).copied().or_else(|| is_known(name).then_some(&REFUSED))
     }
 
     fn all(&self) -> Box<dyn Iterator<Item = &'static Function> + '_> {
@@ -76,11 +94,12 @@ mod tests {
         let none = Allowed::new(Vec::new());
         let watched = Watched::new(&none);
         assert!(watched.find("grains.get").is_some() && watched.is_pure());
-        assert!(watched.find("cmd.run").is_none());
+        assert!(std::ptr::eq(watched.find("cmd.run").unwrap(), &REFUSED) && watched.find("cmd.nothing").is_none());
         assert!(watched.all().all(|function| function.effect == Effect::Reads));
         let some = Allowed::new(vec![Glob::new("cmd.run*")]);
         let watched = Watched::new(&some);
-        assert!(watched.find("cmd.run_stdout").is_some() && watched.find("cmd.retcode").is_none());
+        assert!(std::ptr::eq(watched.find("cmd.retcode").unwrap(), &REFUSED));
+        assert!(!std::ptr::eq(watched.find("cmd.run_stdout").unwrap(), &REFUSED));
         assert!(!watched.is_pure(), "what depends on this host is not kept");
     }
 }
