@@ -175,6 +175,17 @@ pub fn missing<T>(why: impl Into<String>) -> Result<T, StateError> {
     Err(StateError::Missing(why.into()))
 }
 
+/// As [`missing`], of what is missing at a path: it fails a dry run too where an earlier state takes it away.
+pub fn missing_at<T>(look: &dyn Look, path: &Path, why: impl Into<String>) -> Result<T, StateError> {
+    match look.expects_anything() && !look.may_come(path) {
+        true => failed(why),
+        false => missing(why),
+    }
+}
+
+/// What is said of something that is missing in a dry run, and may be brought by an earlier state.
+pub const BY_THEN: &str = "\nNote: an earlier state of this run would change the host, and may bring it.";
+
 pub type PlanFn = fn(&Call<'_>) -> Result<Plan, StateError>;
 
 /// A state function: its name without the module, its documentation (Markdown; the first line

@@ -34,7 +34,7 @@ pub fn shell(look: &dyn Look, line: &str, setting: &dyn Fn(&str) -> Option<Value
             .collect(),
         clean_env: setting("clean_env").is_some_and(|flag| truth(&flag)),
         umask: setting("umask").map(|mask| umask(&mask)).transpose()?.flatten(),
-        timeout: setting("timeout").and_then(|value| seconds(&value)),
+        timeout: setting("timeout").filter(truth).map(|value| seconds(&value)).transpose()?.flatten(),
         ..Command::default()
     };
     if let Some(more) = text("prepend_path") {
@@ -83,9 +83,11 @@ fn home(look: &dyn Look, runas: Option<&str>) -> Option<std::path::PathBuf> {
     super::files::is_dir(look, &home).then_some(home)
 }
 
-fn seconds(value: &Value) -> Option<Duration> {
-    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).ok())?
+/// A number; also one that is written as a text. None is no limit.
+fn seconds(value: &Value) -> Result<Option<Duration>, String> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    let seconds: f64 = number.ok_or_else(|| format!("Error: timeout {} must be a number", python_str(value)))?;
+    Ok(if seconds > 0.0 { Duration::try_from_secs_f64(seconds).ok() } else { None })
 }
 
 fn umask(value: &Value) -> Result<Option<u32>, String> {

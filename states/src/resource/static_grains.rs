@@ -71,4 +71,10 @@ impl Look for With<'_> {
     fn expects_anything(&self) -> bool {
         self.look.expects_anything()
     }
+    fn may_come(&self, path: &Path) -> bool {
+        self.look.may_come(path)
+    }
+    fn expects_change(&self) -> bool {
+        self.look.expects_change()
+    }
 }

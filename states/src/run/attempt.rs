@@ -19,7 +19,7 @@ use crate::{
     Context,
     compile::{Chunk, Kind, Step},
     modules,
-    plan::{Call, Doing, Plan, PlanFn, StateError, StateModule},
+    plan::{BY_THEN, Call, Doing, Plan, PlanFn, StateError, StateModule},
 };
 
 impl Runner<'_> {
@@ -91,7 +91,10 @@ impl Runner<'_> {
         if let Some(held) = self.held {
             held.before(module(call));
         }
+        // What a command answers now, it may not answer then.
+        let too_early = call.test && !trial && call.look.expects_change() && checks::has_commands(call.low);
         if let Some(checks::Skip(comment)) = checks::before(call) {
+            let comment = if too_early { comment + TOO_EARLY } else { comment };
             return Row { skip_watch: true, ..Row::ran(Some(true), comment, Map::new()) };
         }
         let warnings = match arguments::judge(call.low) {
@@ -119,6 +122,9 @@ impl Runner<'_> {
         {
             row.result = Some(good);
             row.comment = comment.into();
+        }
+        if too_early && row.result.is_none() {
+            row.comment += TOO_EARLY;
         }
         row.warn(warnings);
         row
@@ -150,8 +156,9 @@ impl Runner<'_> {
     }
 }
 
-/// What is said of something that is missing in a dry run, and may be brought by an earlier state.
-const BY_THEN: &str = "\nNote: an earlier state of this run would change the host, and may bring it.";
+/// What is said in a dry run of a state whose own commands have been asked too early.
+const TOO_EARLY: &str =
+    "\nNote: an earlier state of this run would change the host; whether this one runs may come out otherwise.";
 
 fn module<'c>(call: &'c Call<'_>) -> &'c str {
     call.low.get("state").and_then(Value::as_str).unwrap_or("")

@@ -31,6 +31,12 @@ pub fn before(call: &Call<'_>) -> Option<Skip> {
     Some(Skip(comments.join("\n")))
 }
 
+/// Whether a state's conditions are commands, which see the host alone and nothing that is planned.
+pub fn has_commands(low: &Map) -> bool {
+    let conditions = ["onlyif", "unless"].into_iter().filter_map(|key| low.get(key));
+    conditions.flat_map(each).any(Value::is_string)
+}
+
 fn each(conditions: &Value) -> &[Value] {
     match conditions {
         Value::Array(items) => items,

@@ -126,7 +126,7 @@ impl<'a> Overlay<'a> {
     /// A folder that is missing after a command would have been run may be there by then.
     fn needs_parent(&self, path: &Path) -> io::Result<()> {
         match self.has_parent(path) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound && self.expects_anything() => {
+            Err(why) if why.kind() == io::ErrorKind::NotFound && self.may_come(path.parent().unwrap_or(path)) => {
                 let missing: Vec<&Path> =
                     path.ancestors().skip(1).take_while(|above| self.stat(above).is_err()).collect();
                 for folder in missing.into_iter().rev() {
@@ -252,6 +252,18 @@ impl Look for Overlay<'_> {
 
     fn expects_anything(&self) -> bool {
         self.ran.load(Ordering::Relaxed) || !self.expected().is_empty()
+    }
+
+    fn may_come(&self, path: &Path) -> bool {
+        let (at, _) = self.find(path);
+        let files = self.files();
+        let is_removed = at.ancestors().any(|above| matches!(files.get(above), Some(Entry::Gone)));
+        drop(files);
+        !is_removed && self.expects_anything()
+    }
+
+    fn expects_change(&self) -> bool {
+        !self.files().is_empty() || self.expects_anything()
     }
 
     fn expects_packages(&self) -> bool {

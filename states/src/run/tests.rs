@@ -216,3 +216,47 @@ fn a_state_that_is_not_here_fails_by_name() {
     );
     assert_eq!(retcode, 2);
 }
+
+#[test]
+fn what_is_removed_stays_gone_in_a_plan_and_what_is_guessed_is_said_to_be() {
+    let host = host().with(&[("/old/in/f", "x")]);
+    let sls = "u:\n  cmd.run:\n    - name: 'touch /x'\nab:\n  file.absent:\n    - name: /old\n\
+               abf:\n  file.managed:\n    - name: /old/in/f\n    - contents: x\nabd:\n  file.directory:\n    - name: /old/in\n\
+               abe:\n  file.exists:\n    - name: /old/in/f\nabx:\n  file.missing:\n    - name: /old/in/f\n\
+               guess:\n  file.managed:\n    - name: /never/f\n    - contents: x\n\
+               folder:\n  file.directory:\n    - name: /nowhere/d\n";
+    let rows = apply(&host, sls, true);
+    let planned =
+        ["u null+", "ab null+", "abf false", "abd false+", "abe false", "abx true", "guess null+", "folder null+"];
+    assert_eq!(short(&rows), planned);
+    for row in &rows[6..] {
+        assert!(row.2.ends_with("an earlier state of this run would change the host, and may bring it."), "{}", row.2);
+    }
+    let done = apply(&host, sls, false);
+    assert_eq!(short(&done)[2..6], planned[2..6]);
+}
+
+#[test]
+fn a_condition_that_is_asked_too_early_is_said_to_be() {
+    let tree = |more: &str| {
+        format!(
+            "{more}one:\n  test.succeed_with_changes:\n    - onlyif: test -f /n\ntwo:\n  test.succeed_with_changes:\n    - unless: test -f /n\n\
+             three:\n  test.succeed_with_changes:\n    - creates: /n\n"
+        )
+    };
+    let note = "whether this one runs may come out otherwise.";
+    let noted = |sls: &str, test| apply(&host(), sls, test).iter().map(|row| row.2.ends_with(note)).collect::<Vec<_>>();
+    let change = tree("n:\n  file.managed:\n    - name: /n\n    - contents: x\n");
+    assert_eq!(noted(&change, true), [false, true, true, false]);
+    assert_eq!(noted(&change, false), [false; 4]);
+    assert_eq!(noted(&tree(""), true), [false; 3]);
+}
+
+#[test]
+fn a_time_limit_that_is_no_number_is_refused() {
+    for test in [true, false] {
+        let rows = apply(&host(), "x:\n  cmd.run:\n    - name: touch /x\n    - timeout: abc\n", test);
+        assert_eq!((&rows[0].1, rows[0].2.as_str()), (&json!(false), "Error: timeout abc must be a number"));
+    }
+    assert_eq!(apply(&host(), "x:\n  cmd.run:\n    - name: touch /x\n    - timeout: '5'\n", false)[0].1, json!(true));
+}

@@ -177,6 +177,17 @@ pub trait Look: Send + Sync {
     fn expects_anything(&self) -> bool {
         false
     }
+
+    /// Whether this is a dry run in which what is missing at a path may be there by then: a command would have
+    /// been run, and no state takes away what is there.
+    fn may_come(&self, _path: &Path) -> bool {
+        self.expects_anything()
+    }
+
+    /// Whether this is a dry run in which an earlier state would have changed the host.
+    fn expects_change(&self) -> bool {
+        self.expects_anything()
+    }
 }
 
 /// What may be changed on a host.

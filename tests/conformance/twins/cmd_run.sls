@@ -23,6 +23,7 @@ level: {cmd.run: [{name: echo loud}, {output_loglevel: quiet}]}
 hidden: {cmd.run: [{name: echo secret}, {hide_output: true}]}
 timeout: {cmd.run: [{name: sleep 20}, {timeout: 1}]}
 timeout-ignored: {cmd.run: [{name: sleep 20}, {timeout: 1}, {ignore_timeout: true}]}
+timeout-text: {cmd.run: [{name: echo x}, {timeout: abc}]}
 stderr: {cmd.run: [{name: 'echo out; echo err >&2'}]}
 umask: {cmd.run: [{name: touch masked}, {cwd: '@ROOT@'}, {umask: '077'}, {creates: '@ROOT@/masked'}]}
 creates: {cmd.run: [{name: touch made}, {cwd: '@ROOT@'}, {creates: '@ROOT@/made'}]}

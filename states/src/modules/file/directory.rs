@@ -16,7 +16,7 @@ use crate::{
     functions::truth,
     glob,
     look::Kind,
-    plan::{Call, Doing, Done, Plan, StateError, failed},
+    plan::{BY_THEN, Call, Doing, Done, Plan, StateError, failed},
     resource::files::{self, Permissions},
 };
 
@@ -44,12 +44,14 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
         silent: false,
         children_only: false,
     };
+    let mut orphan = false;
     if there {
         work.look_at(call)?;
     } else {
         work.changes.insert(shown.clone(), json!({"directory": "new"}));
         let parent = name.parent().unwrap_or(Path::new("/"));
-        if !work.make_dirs && !files::is_dir(call.look, parent) {
+        orphan = !work.make_dirs && !files::is_dir(call.look, parent);
+        if orphan && !call.look.may_come(parent) {
             let comment = format!("No directory to create {shown} in");
             return Err(StateError::WithChanges { comment, changes: work.changes.into_iter().collect() });
         }
@@ -64,6 +66,7 @@ pub fn plan(call: &Call<'_>) -> Result<Plan, StateError> {
         _ => work.preview(),
     };
     let changes = work.preview_changes();
+    let comment = if orphan { comment + BY_THEN } else { comment };
     Plan::change(comment, changes, move |doing| work.apply(doing))
 }
 

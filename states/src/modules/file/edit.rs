@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     Look,
-    plan::{Call, Doing, Done, Plan, StateError, failed, missing},
+    plan::{Call, Doing, Done, Plan, StateError, failed, missing_at},
     resource::{
         diff,
         files::{self, LIMIT, Permissions},
@@ -26,7 +26,7 @@ impl Text {
     /// Reads a file that must be there.
     pub fn read(look: &dyn Look, name: &Path) -> Result<Self, StateError> {
         let Ok((path, stat)) = files::followed(look, name) else {
-            return missing(format!("{}: file not found", name.display()));
+            return missing_at(look, name, format!("{}: file not found", name.display()));
         };
         if files::is_dir(look, &path) {
             return failed(format!("{}: is a directory", name.display()));
@@ -47,7 +47,7 @@ impl Text {
         match files::is_dir(call.look, &parent) {
             true => Ok((None, None)),
             false if call.flag("makedirs", false) => Ok((None, Some(parent))),
-            false => missing(format!("{}: file not found", name.display())),
+            false => missing_at(call.look, &parent, format!("{}: file not found", name.display())),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::owner;
 use crate::{
     look::Kind,
-    plan::{Call, Done, Plan, StateError, failed, missing},
+    plan::{Call, Done, Plan, StateError, failed, missing_at},
     resource::{
         accounts,
         files::{self, Permissions},
@@ -29,7 +29,7 @@ pub fn symlink(call: &Call<'_>) -> Result<Plan, StateError> {
     let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
     let make_dirs = call.flag("makedirs", false);
     if !files::is_dir(call.look, &parent) && !make_dirs {
-        return missing(format!("Directory {} for symlink is not present", parent.display()));
+        return missing_at(call.look, &parent, format!("Directory {} for symlink is not present", parent.display()));
     }
     let now = call.look.stat(&path).ok();
     let force = call.flag("force", false);
@@ -151,11 +151,11 @@ pub fn hardlink(call: &Call<'_>) -> Result<Plan, StateError> {
         }
     }
     let Ok((_, wanted)) = files::followed(call.look, &to) else {
-        return missing(format!("Target {target} for hard link does not exist"));
+        return missing_at(call.look, &to, format!("Target {target} for hard link does not exist"));
     };
     let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return missing(format!("Directory {} for hard link is not present", parent.display()));
+        return missing_at(call.look, &parent, format!("Directory {} for hard link is not present", parent.display()));
     }
     let dirs = Permissions { mode: owner::permissions(call, "dir_mode")?.mode, ..Permissions::default() };
     let now = call.look.stat(&path).ok();

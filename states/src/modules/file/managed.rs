@@ -9,7 +9,7 @@ use crate::{
     Look, Stat,
     functions::truth,
     look::Kind,
-    plan::{Call, Doing, Done, Plan, StateError, failed},
+    plan::{BY_THEN, Call, Doing, Done, Plan, StateError, failed},
     resource::{
         backup,
         files::{self, Permissions, Seen, mode_text},
@@ -171,9 +171,11 @@ impl Job {
             return Plan::keep(format!("{the} {name} is in the correct state"));
         }
         let parent = target.path.parent().unwrap_or(Path::new("/"));
-        if target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent) && !look.expects_anything() {
+        let orphan = target.old.is_none() && !self.make_dirs && !files::is_dir(look, parent);
+        if orphan && !look.may_come(parent) {
             return failed("Parent directory not present");
         }
+        let would = if orphan { would + BY_THEN } else { would };
         let shown = match target.old.is_some() || target.replaces_link {
             true => preview,
             false if self.new_file_diff => preview,
@@ -315,11 +317,13 @@ fn empty_file(call: &Call<'_>, name: PathBuf, permissions: Permissions) -> Resul
     let make_dirs = call.flag("makedirs", false);
     let dirs = dir_permissions(call, &permissions)?;
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
-    if !make_dirs && !files::is_dir(call.look, &parent) && !call.look.expects_anything() {
+    let orphan = !make_dirs && !files::is_dir(call.look, &parent);
+    if orphan && !call.look.may_come(&parent) {
         return failed("Parent directory not present");
     }
+    let guessed = if orphan { BY_THEN } else { "" };
     let preview = serde_json::json!({ "newfile": shown });
-    Plan::change(format!("The file {shown} is set to be changed{NOTE}"), preview, move |doing| {
+    Plan::change(format!("The file {shown} is set to be changed{NOTE}{guessed}"), preview, move |doing| {
         let host = doing.host;
         if make_dirs {
             files::make_dirs(host, &parent, &dirs.resolved(host))

@@ -8,7 +8,7 @@ use super::{directory::excluded, owner};
 use crate::{
     Host, Look,
     look::Kind,
-    plan::{Call, Done, Plan, StateError, missing},
+    plan::{Call, Done, Plan, StateError, missing_at},
     resource::{
         accounts,
         files::{self, LIMIT, Permissions},
@@ -19,7 +19,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     let mut name = super::path(call)?;
     let source = PathBuf::from(call.need("source")?);
     let Ok((_, stat)) = files::followed(call.look, &source) else {
-        return missing(format!("Source file \"{}\" is not present", source.display()));
+        return missing_at(call.look, &source, format!("Source file \"{}\" is not present", source.display()));
     };
     let preserve = call.flag("preserve", false);
     let mut permissions = owner::permissions(call, "mode")?;
@@ -51,7 +51,7 @@ pub fn copy(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return missing(format!("The target directory {} is not present", parent.display()));
+        return missing_at(call.look, &parent, format!("The target directory {} is not present", parent.display()));
     }
     let dirs = Permissions { mode: owner::permissions(call, "dir_mode")?.mode, ..Permissions::default() };
     let mut changes = json!({ to.as_str(): from });
@@ -109,7 +109,7 @@ pub fn rename(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     let parent = name.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return missing(format!("The target directory {} is not present", parent.display()));
+        return missing_at(call.look, &parent, format!("The target directory {} is not present", parent.display()));
     }
     let comment = format!("File \"{from}\" is set to be moved to \"{to}\"");
     Plan::change(comment, json!({}), move |doing| {
@@ -134,7 +134,7 @@ pub fn touch(call: &Call<'_>) -> Result<Plan, StateError> {
     let name = path.display().to_string();
     let parent = path.parent().unwrap_or(Path::new("/")).to_owned();
     if !files::is_dir(call.look, &parent) && !call.flag("makedirs", false) {
-        return missing(format!("Directory not present to touch file {name}"));
+        return missing_at(call.look, &parent, format!("Directory not present to touch file {name}"));
     }
     let (atime, mtime) = (call.int("atime"), call.int("mtime"));
     let found = files::followed(call.look, &path).ok();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    plan::{Call, Done, Plan, StateError, failed, missing},
+    plan::{Call, Done, Plan, StateError, failed, missing_at},
     resource::files,
 };
 
@@ -29,7 +29,7 @@ pub fn exists(call: &Call<'_>) -> Result<Plan, StateError> {
     }
     match files::exists(call.look, &super::path(call)?) {
         true => Plan::keep(format!("Path {name} exists")),
-        false => missing(format!("Specified path {name} does not exist")),
+        false => missing_at(call.look, &super::path(call)?, format!("Specified path {name} does not exist")),
     }
 }
 
