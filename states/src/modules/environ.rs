@@ -44,8 +44,12 @@ fn setenv(call: &Call<'_>) -> Result<Plan, StateError> {
             Value::Bool(false) if !unset && now.as_deref() == Some("") => {}
             Value::Bool(false) => drop(changes.insert(name.clone(), gone())),
             value if now.as_deref() == Some(&python_str(value)) => {}
-            value => drop(changes.insert(name.clone(), python_str(value).into())),
+            value => drop(changes.insert(name.clone(), value.clone())),
         }
+    }
+    // As in Salt, a number or a list is no value, wherever it comes from.
+    if wanted.values().any(|value| !value.is_string() && *value != Value::Bool(false)) {
+        return Err(StateError::WithChanges { comment: "Failed to set environ variables".into(), changes });
     }
     if changes.is_empty() {
         let word = if call.test { "are" } else { "were" };
@@ -82,5 +86,9 @@ mod tests {
         assert_eq!(thrice(&host, &[("t.sls", sls)])[1].2, json!({"OVERSTATE_TEST_A": null}));
         let rows = apply(&host, "x:\n  environ.setenv:\n    - value: 7\n", false);
         assert_eq!(rows[0].2, "Environ value must be string, dict or False");
+        let sls = "x:\n  environ.setenv:\n    - value: {OVERSTATE_TEST_B: [a]}\n";
+        for test in [true, false] {
+            assert_eq!(apply(&host, sls, test)[0].2, "Failed to set environ variables");
+        }
     }
 }

@@ -104,6 +104,9 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
         let options = if source.is_empty() || options.is_empty() { key.options } else { options.clone() };
         keys.push(Key { enc: ssh::refine(&key.enc)?, options, ..key });
     }
+    if !call.test && subject.file.is_none() {
+        return failed(NO_HOME);
+    }
     if !call.test && keys.iter().any(|key| ssh::fingerprint(&key.key, "sha256").is_none()) {
         return failed(INVALID);
     }
@@ -113,9 +116,6 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
             true => format!("All host keys in file {source} are already present"),
             false => format!("The authorized host key {label} is already present for user {user}"),
         });
-    }
-    if !call.test && subject.file.is_none() {
-        return failed(NO_HOME);
     }
     let updated = checks.contains(&Check::Update);
     let would = match source.is_empty() {

@@ -56,7 +56,9 @@ fn present(call: &Call<'_>) -> Result<Plan, StateError> {
     if live && configured.is_some_and(|(_, set)| squeezed(set) == squeezed(&value)) {
         return Plan::keep(format!("Sysctl value {name} = {value} is already set"));
     }
-    let comment = match (current.is_empty(), configured.is_some()) {
+    // What the kernel does not know at all, Salt takes for a value that it has.
+    let is_empty = current.is_empty() && call.look.stat(&file(&name)).is_ok();
+    let comment = match (is_empty, configured.is_some()) {
         (false, false) if live => format!(
             "Sysctl value is currently set on the running system but not in a config file. Sysctl option {name} set \
              to be changed to {value} in config file."
@@ -83,6 +85,16 @@ pub fn current(look: &dyn Look, name: &str) -> Result<String, StateError> {
     Ok(if output.code == 0 { command::text(&output.stdout) } else { String::new() })
 }
 
+/// Where the kernel has a setting.
+fn file(name: &str) -> PathBuf {
+    let turned = name.chars().map(|c| match c {
+        '.' => '/',
+        '/' => '.',
+        other => other,
+    });
+    format!("/proc/sys/{}", turned.collect::<String>()).into()
+}
+
 /// Sets a value now and in the configuration.
 pub fn persist(host: &dyn Host, config: &Path, name: &str, value: &str) -> Result<(), StateError> {
     let text = lines::read(host, config).unwrap_or_else(|| HEADER.to_owned());
@@ -92,13 +104,7 @@ pub fn persist(host: &dyn Host, config: &Path, name: &str, value: &str) -> Resul
         let new = lines::set(&text, &line, |old| setting(old).is_some_and(|(key, _)| key == name));
         lines::write(host, config, &new, 0o644)?;
     }
-    let file = name.chars().map(|c| match c {
-        '.' => '/',
-        '/' => '.',
-        other => other,
-    });
-    let file = PathBuf::from(format!("/proc/sys/{}", file.collect::<String>()));
-    if host.stat(&file).is_err() {
+    if host.stat(&file(name)).is_err() {
         return failed(format!("sysctl {name} does not exist"));
     }
     let output = command::run(host, &["sysctl", "-w", &format!("{name}={value}")])?;
@@ -130,7 +136,9 @@ mod tests {
         assert_eq!(first.2, json!({"vm.swappiness": 20}));
         assert_eq!(second.1, "Sysctl value vm.swappiness = 20 is already set");
         assert_eq!(host.text("/etc/sysctl.conf").unwrap(), "vm.swappiness = 20\n# x = y\n");
-        let rows = apply(&host, "no.such:\n  sysctl.present:\n    - value: 1\n", false);
+        let sls = "no.such:\n  sysctl.present:\n    - value: 1\n";
+        assert_eq!(apply(&host, sls, true)[0].2, "Sysctl option no.such set to be changed to 1");
+        let rows = apply(&host, sls, false);
         assert_eq!(rows[0].2, "Failed to set no.such to 1: sysctl no.such does not exist");
     }
 }

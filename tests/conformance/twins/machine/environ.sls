@@ -8,3 +8,5 @@ unsets-none: {environ.setenv: [{name: any}, {value: {NEVER: false}}, {false_unse
 update: {environ.setenv: [{name: FOUR}, {value: four}, {update_minion: true}]}
 number: {environ.setenv: [{name: FIVE}, {value: 5}]}
 bad: {environ.setenv: [{name: any}, {value: [a]}]}
+bad-within: {environ.setenv: [{name: any}, {value: {SIX: [a]}}]}
+number-within: {environ.setenv: [{name: any}, {value: {SEVEN: 7}}]}

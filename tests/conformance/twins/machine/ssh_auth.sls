@@ -29,3 +29,4 @@ gone-source: {ssh_auth.absent: [{user: five}, {source: 'salt://files/keys'}, {na
 gone-config: {ssh_auth.absent: [{user: one}, {config: /etc/keys/none}, {name: AAAAC3NzaC1lZDI1NTE5AAAAINone}]}
 never: {ssh_auth.absent: [{user: five}, {name: AAAAC3NzaC1lZDI1NTE5AAAAINever}]}
 absent-user: {ssh_auth.absent: [{user: nowhere}, {name: AAAAC3NzaC1lZDI1NTE5AAAAINever}]}
+nobody-bad-key: {ssh_auth.present: [{name: not a key}, {user: no-such-user}]}
