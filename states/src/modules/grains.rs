@@ -6,7 +6,7 @@ use serde_json::json;
 use super::params::grains as params;
 use crate::{
     Context, merge,
-    plan::{self, Call, Doing, Done, Plan, State, StateError, StateModule, failed},
+    plan::{self, Apply, Call, Doing, Done, Plan, PlanFn, State, StateError, StateModule, failed},
     resource::static_grains::{self, With},
     value::python_str,
 };
@@ -18,41 +18,65 @@ pub const MODULE: StateModule = StateModule {
             name: "exists",
             doc: "Fails unless a grain is there.\n\n    roles:\n      grains.exists",
             params: params::EXISTS,
-            plan: exists,
+            plan: |call| told(call, exists),
         },
         State {
             name: "present",
             doc: "Makes sure that a grain, or a part of one, has a value.\n\n    app:port:\n      grains.present:\n        - value: 8080",
             params: params::PRESENT,
-            plan: present,
+            plan: |call| told(call, present),
         },
         State {
             name: "list_present",
             doc: "Makes sure that values are in a grain that is a list.\n\n    roles:\n      grains.list_present:\n        - value: [web, cache]",
             params: params::LIST_PRESENT,
-            plan: list_present,
+            plan: |call| told(call, list_present),
         },
         State {
             name: "list_absent",
             doc: "Makes sure that values are not in a grain that is a list.\n\n    roles:\n      grains.list_absent:\n        - value: db",
             params: params::LIST_ABSENT,
-            plan: list_absent,
+            plan: |call| told(call, list_absent),
         },
         State {
             name: "absent",
             doc: "Makes sure that a grain has no value, or is not there at all (`destructive`).\n\n    old_role:\n      grains.absent:\n        - destructive: True",
             params: params::ABSENT,
-            plan: absent,
+            plan: |call| told(call, absent),
         },
         State {
             name: "append",
             doc: "Adds a value to a grain that is there and is a list.\n\n    roles:\n      grains.append:\n        - value: web",
             params: params::APPEND,
-            plan: append,
+            plan: |call| told(call, append),
         },
     ],
     watch: None,
 };
+
+/// The path of the grain, with `:` for whatever delimiter the state has.
+fn named(call: &Call<'_>) -> String {
+    let delimiter = call.text("delimiter").filter(|text| !text.is_empty()).unwrap_or_else(|| ":".into());
+    call.name().replace(&delimiter, ":")
+}
+
+/// A plan whose row is named after that path, as Salt names it.
+fn told(call: &Call<'_>, plan: PlanFn) -> Result<Plan, StateError> {
+    let (plan, name) = (plan(call)?, named(call));
+    if name == call.name() {
+        return Ok(plan);
+    }
+    let of: Map = [("name".to_owned(), Value::String(name))].into_iter().collect();
+    Ok(match plan {
+        Plan::Keep(comment) => Plan::KeepWith(Done { more: of, ..Done::new(comment, Map::new()) }),
+        Plan::KeepWith(done) => Plan::KeepWith(Done { more: of, ..done }),
+        Plan::Change { comment, changes, apply, .. } => {
+            let more = of.clone();
+            let apply: Apply = Box::new(move |doing| Ok(Done { more: of, ..apply(doing)? }));
+            Plan::Change { comment, changes, more, apply }
+        }
+    })
+}
 
 /// The grain that a state is about.
 struct Grain {
@@ -63,8 +87,7 @@ struct Grain {
 
 impl Grain {
     fn of(call: &Call<'_>) -> Self {
-        let delimiter = call.text("delimiter").filter(|text| !text.is_empty()).unwrap_or_else(|| ":".into());
-        let name = call.name().replace(&delimiter, ":");
+        let name = named(call);
         let grains = static_grains::current(call.look, call.context().opts);
         let now = merge::traverse_map(&grains, &name, ":").cloned();
         Self { name, now }

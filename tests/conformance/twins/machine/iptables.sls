@@ -20,7 +20,7 @@ insert-first: {iptables.insert: [{table: filter}, {family: ipv4}, {position: 1},
 insert-last: {iptables.insert: [{position: -1}, {chain: places}, {proto: esp}, {jump: ACCEPT}]}
 insert-there: {iptables.insert: [{position: 1}, {chain: INPUT}, {protocol: tcp}, {dport: 22}, {jump: ACCEPT}]}
 insert-none: {iptables.insert: [{position: 99}, {chain: INPUT}, {proto: gre}, {jump: ACCEPT}]}
-insert-saved: {iptables.insert: [{position: 1}, {chain: OUTPUT}, {proto: gre}, {jump: ACCEPT}, {save: true}]}
+insert-out: {iptables.insert: [{position: 1}, {chain: OUTPUT}, {proto: gre}, {jump: ACCEPT}]}
 delete-there: {iptables.delete: [{table: filter}, {family: ipv4}, {chain: there}, {source: 10.0.0.2}, {jump: DROP}]}
 delete-never: {iptables.delete: [{chain: there}, {source: 10.0.0.9}, {jump: DROP}]}
 delete-place: {iptables.delete: [{chain: byplace}, {position: 1}, {jump: DROP}]}
@@ -35,7 +35,7 @@ gone-never: {iptables.chain_absent: [{name: never}]}
 gone-used: {iptables.chain_absent: [{name: used}]}
 policy-new: {iptables.set_policy: [{table: filter}, {family: ipv4}, {chain: FORWARD}, {policy: DROP}]}
 policy-same: {iptables.set_policy: [{chain: INPUT}, {policy: ACCEPT}, {family: ipv6}]}
-policy-saved: {iptables.set_policy: [{chain: OUTPUT}, {table: mangle}, {policy: DROP}, {save: /etc/iptables/policy}]}
+policy-saved: {iptables.set_policy: [{chain: OUTPUT}, {table: mangle}, {policy: DROP}, {save: true}]}
 policy-none: {iptables.set_policy: [{chain: FORWARD}, {policy: MAYBE}]}
 flush-chain: {iptables.flush: [{table: filter}, {family: ipv4}, {chain: places}]}
 flush-table: {iptables.flush: [{table: raw}]}
