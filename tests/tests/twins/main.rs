@@ -108,17 +108,6 @@ fn rows(answer: Value) -> Value {
     Value::Object(kept.collect())
 }
 
-/// Those of some patterns whose case can be run on this machine.
-fn here(set: &str, patterns: Vec<String>) -> Vec<String> {
-    let of = |pattern: &String| pattern.split([',', ':', '*']).next().unwrap_or_default().to_owned();
-    patterns
-        .into_iter()
-        .filter(|pattern| {
-            !folder().join(format!("{set}/{}.sls", of(pattern))).exists() || has_needed(set, &of(pattern))
-        })
-        .collect()
-}
-
 /// What is unlike, a line for each row and each path.
 fn unlike(name: &str, step: &str, salt: &Value, ours: &Value) -> Vec<(String, String)> {
     let (Some(salt_map), Some(our_map)) = (salt.as_object(), ours.as_object()) else {
@@ -319,19 +308,20 @@ fn compared(set: &str, name: &str, own: bool, golden: &Value) -> Found {
     found
 }
 
-/// Whether this machine has the programs that a case needs (`# needs: PROGRAM`): it says so where not.
-fn has_needed(set: &str, name: &str) -> bool {
-    let text = read(&format!("{set}/{name}.sls"));
-    let lacks = |program: &&&str| !["/usr/sbin", "/usr/bin"].iter().any(|at| Path::new(at).join(program).exists());
-    let missing = said(&text, "needs").iter().find(lacks).copied();
-    missing.inspect(|program| eprintln!("{set}/{name}: left out, since {program} is not installed")).is_none()
+/// A case's `# needs: PROGRAM PACKAGE` are there, or the test fails by name.
+fn has_what_it_needs(set: &str, name: &str) {
+    for line in said(&read(&format!("{set}/{name}.sls")), "needs") {
+        let (program, package) = line.split_once(' ').expect("a program and its package");
+        tests::needs::program(program, package);
+    }
 }
 
 /// Compares the cases of a folder, those with `TWINS` in their names; `own` is a machine for each.
 fn compare(set: &str, golden: &str, own: bool) {
     let golden: Map<String, Value> = serde_json::from_str(&read(golden)).unwrap();
     let only = std::env::var("TWINS").unwrap_or_default();
-    let names: Vec<&String> = golden.keys().filter(|name| name.contains(&only) && has_needed(set, name)).collect();
+    let names: Vec<&String> = golden.keys().filter(|name| name.contains(&only)).collect();
+    names.iter().for_each(|name| has_what_it_needs(set, name));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Found::default()));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
@@ -354,7 +344,6 @@ fn compare(set: &str, golden: &str, own: bool) {
     let unlisted: Vec<_> = again.iter().filter(|case| !of(&idempotent, case)).collect();
     assert!(unlisted.is_empty(), "a second run changes something again: {unlisted:#?}");
     if only.is_empty() {
-        let (idempotent, meant, faults) = (here(set, idempotent), here(set, meant), here(set, faults));
         let idle: Vec<_> = idempotent.iter().filter(|pattern| !again.iter().any(|case| named(pattern, case))).collect();
         assert!(idle.is_empty(), "listed, but a second run changes nothing: {idle:#?}");
         let idle = |pattern: &&String| !wrong.iter().any(|(case, _)| named(pattern, case));

@@ -1,4 +1,4 @@
-# needs: iptables
+# needs: iptables iptables
 # before: iptables -N there; iptables -N full; iptables -A full -j RETURN; iptables -A INPUT -p tcp --dport 22 -j ACCEPT; iptables -A there -s 10.0.0.1/32 -j DROP; iptables -A there -s 10.0.0.2/32 -j DROP; iptables -A there -s 10.0.0.3/32 -j DROP; iptables -N used; iptables -A FORWARD -j used; iptables -N places; iptables -A places -p udp -j DROP; iptables -A places -p icmp -j DROP; iptables -t mangle -N old; iptables -A OUTPUT -p udp -j ACCEPT; iptables -N byplace; iptables -A byplace -p udp -j DROP; iptables -A byplace -p icmp -j DROP; iptables -A byplace -p sctp -j DROP; iptables -A byplace -p esp -j DROP; iptables -A byplace -p ah -j DROP; ip6tables -P INPUT ACCEPT; mkdir -p /etc/iptables
 # look: iptables-save | grep '^[-:*]' | cut -d[ -f1
 # look: ip6tables-save | grep '^[-:*]' | cut -d[ -f1
